@@ -1,0 +1,1 @@
+"""The three services of the chain, and the command that runs them."""

@@ -1,0 +1,263 @@
+"""make_app: problem bodies, request ids, security headers, health, metrics, API documentation, static files."""
+
+import re
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
+from fastapi.staticfiles import StaticFiles
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+
+from shared import migrate
+from shared.bodies import REFUSED, BodyGuard
+from shared.browser import Pages
+from shared.database import is_busy
+from shared.logs import log
+from shared.problems import (
+    BadBody,
+    CrossSite,
+    DatabaseBusy,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    Problem,
+    ServerFault,
+)
+
+SECURITY_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+}
+_SAFE = {"GET", "HEAD", "OPTIONS"}
+_METHODS = _SAFE | {"POST", "PUT", "PATCH", "DELETE"}
+_REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class House:
+    """What one service tells the factory. `body_limits`: last segment of a path -> bytes."""
+
+    service: str  # the package: eduscope_api, basispoort_hub, app_connector
+    title: str
+    summary: str
+    engine: Engine | None
+    pages: Pages
+    base_url: str
+    body_limits: Mapping[str, int]
+
+
+def make_app(house: House) -> FastAPI:
+    """An application with everything that is the same in every service; the caller adds its own routes."""
+    app = FastAPI(title=house.title, summary=house.summary, version="1", docs_url=None, redoc_url=None)
+    app.state.engine = house.engine
+    app.state.pages = house.pages
+    _add_errors(app, house)
+    _add_common_routes(app, house)
+    registry = _add_request_log(app, house)
+    app.add_api_route("/metrics", lambda: PlainTextResponse(generate_latest(registry)), include_in_schema=False)
+    app.add_middleware(BodyGuard, limits=house.body_limits)
+    return app
+
+
+def _answer(pages: Pages, request: Request, problem: Problem) -> Response:
+    instance = getattr(request.state, "request_id", "")
+    if pages.wants_page(request):
+        page = pages.render(request, "probleem.html", problem=problem, instance=instance, status_code=problem.status)
+        page.headers.update(problem.headers)
+        return page
+    return JSONResponse(problem.body(instance), problem.status, problem.headers, media_type="application/problem+json")
+
+
+def _answer_fault(pages: Pages, request: Request, error: Exception) -> Response:
+    log.error("server_fault", exc_info=error)
+    return _answer(pages, request, ServerFault())
+
+
+def _add_errors(app: FastAPI, house: House) -> None:
+    def answer(request: Request, problem: Problem) -> Response:
+        return _answer(house.pages, request, problem)
+
+    @app.exception_handler(Problem)
+    def expected(request: Request, problem: Problem) -> Response:
+        return answer(request, problem)
+
+    @app.exception_handler(RequestValidationError)
+    def invalid(request: Request, error: RequestValidationError) -> Response:
+        errors = error.errors()
+        return answer(request, InvalidRequest(errors=[describe_error(each, _names(app)) for each in errors[:50]]))
+
+    @app.exception_handler(HTTPException)
+    def from_framework(request: Request, error: HTTPException) -> Response:
+        kinds: dict[int, type[Problem]] = {404: NotFound, 405: MethodNotAllowed, 400: BadBody}
+        return answer(request, kinds.get(error.status_code, BadBody)(headers=dict(error.headers or {})))
+
+    @app.exception_handler(DBAPIError)
+    def database(request: Request, error: DBAPIError) -> Response:
+        if is_busy(error):
+            return answer(request, DatabaseBusy(headers={"Retry-After": "5"}))
+        return _answer_fault(house.pages, request, error)
+
+    @app.exception_handler(PoolTimeout)
+    def pool_empty(request: Request, _error: PoolTimeout) -> Response:
+        return answer(request, DatabaseBusy(headers={"Retry-After": "5"}))
+
+
+# Pydantic's error types -> what a Dutch reader needs to know. Never the value itself.
+_SENTENCES = {
+    "missing": "Dit veld ontbreekt.",
+    "extra_forbidden": "Er staat een onbekend veld bij.",
+    "string_type": "Dit moet tekst zijn.",
+    "string_too_long": "Deze tekst is te lang.",
+    "string_too_short": "Deze tekst is te kort.",
+    "string_pattern_mismatch": "Deze tekst heeft niet de juiste vorm.",
+    "string_unicode": "Deze tekst bevat een teken dat niet kan worden opgeslagen.",
+    "int_type": "Dit moet een geheel getal zijn.",
+    "int_parsing": "Dit moet een geheel getal zijn.",
+    "bool_type": "Dit moet true of false zijn.",
+    "enum": "Deze waarde is hier niet bekend.",
+    "literal_error": "Deze waarde is hier niet bekend.",
+    "date_from_datetime_parsing": "Deze datum bestaat niet.",
+    "date_parsing": "Deze datum bestaat niet.",
+}
+
+
+def describe_error(error: Mapping[str, Any], known_names: frozenset[str]) -> dict[str, str]:
+    """One validation error without its input: a JSON pointer, a code, a Dutch sentence.
+
+    A pointer can hold what the caller wrote (an unknown field, the key of a map), so only names that the API knows and
+    positions are repeated; the rest becomes `?`.
+    """
+    steps = [str(step) if isinstance(step, int) or step in known_names else "?" for step in error["loc"]]
+    kind = str(error["type"])
+    if kind == "value_error":  # raised by our own validators, whose texts never repeat the input
+        sentence = f"Deze waarde klopt niet: {error['ctx']['error']}."
+    else:
+        sentence = _SENTENCES.get(kind, "Deze waarde heeft niet de juiste vorm.")
+    return {"pointer": "/" + "/".join(steps), "code": kind, "detail": sentence}
+
+
+def _names(app: FastAPI) -> frozenset[str]:
+    """Every field and parameter name of the API, from its own description."""
+    found: frozenset[str] | None = getattr(app.state, "known_names", None)
+    if found is None:
+        names = {"body", "query", "path", "header", "cookie"}
+        schema = app.openapi()
+        for component in schema.get("components", {}).get("schemas", {}).values():
+            names |= component.get("properties", {}).keys()
+        for path in schema["paths"].values():
+            for operation in path.values():
+                names |= {parameter["name"] for parameter in operation.get("parameters", [])}
+        app.state.known_names = found = frozenset(names)
+    return found
+
+
+def _add_request_log(app: FastAPI, house: House) -> CollectorRegistry:
+    registry = CollectorRegistry()
+    requests = Counter("http_requests", "Requests", ["method", "route", "status"], registry=registry)
+    seconds = Histogram("http_request_seconds", "Time per request", ["route"], registry=registry)
+    own_origin = house.base_url.rstrip("/")
+
+    @app.middleware("http")
+    async def around(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        sent = request.headers.get("x-request-id", "")
+        request_id = sent if _REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
+        request.state.request_id = request_id
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request=request_id)
+        began = time.perf_counter()
+        refused = CrossSite() if is_cross_site(request, own_origin) else request.scope.get(REFUSED)
+        if refused is not None:
+            response = _answer(house.pages, request, refused)
+        else:
+            try:
+                response = await call_next(request)
+            except Exception as error:  # here and not in a handler, so that a fault too has its headers and log line
+                response = _answer_fault(house.pages, request, error)
+        route = getattr(request.scope.get("route"), "path", "-")
+        took = time.perf_counter() - began
+        method = request.method if request.method in _METHODS else "-"
+        requests.labels(method, route, str(response.status_code)).inc()
+        seconds.labels(route).observe(took)
+        # the route's pattern, never the path: a path can hold an id
+        log.info("request", method=method, route=route, status=response.status_code, ms=round(took * 1000, 1))
+        response.headers["X-Request-Id"] = request_id
+        for name, value in SECURITY_HEADERS.items():
+            response.headers.setdefault(name, value)
+        response.headers.setdefault("Cache-Control", _caching(request))
+        return response
+
+    return registry
+
+
+def _caching(request: Request) -> str:
+    if not request.url.path.startswith(("/static/", "/swagger/")):
+        return "no-store"
+    return "public, max-age=31536000, immutable" if "v" in request.query_params else "no-cache"
+
+
+def is_cross_site(request: Request, own_origin: str) -> bool:
+    """Did a browser send this unsafe request from another site? Programs send neither header and pass."""
+    if request.method in _SAFE:
+        return False
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in {"same-origin", "none"}
+    origin = request.headers.get("origin")
+    return origin is not None and origin != own_origin
+
+
+def _add_common_routes(app: FastAPI, house: House) -> None:
+    @app.get("/healthz", include_in_schema=False)
+    def show_alive() -> PlainTextResponse:
+        return PlainTextResponse("ok\n")
+
+    @app.get("/readyz", include_in_schema=False)
+    def show_ready() -> PlainTextResponse:
+        if house.engine is not None and not migrate.is_current(house.engine, house.service):
+            return PlainTextResponse("the database has not the newest revision\n", 503)
+        return PlainTextResponse("ready\n")
+
+    @app.get("/docs", include_in_schema=False)
+    def show_docs(request: Request) -> HTMLResponse:
+        return house.pages.render(request, "api.html")
+
+    @app.get("/docs/start.js", include_in_schema=False)
+    def show_docs_start() -> Response:
+        start = 'SwaggerUIBundle({url:"/openapi.json",dom_id:"#swagger-ui",deepLinking:true,validatorUrl:null});'
+        return Response(start, media_type="text/javascript")
+
+    @app.get("/problems/{slug}", include_in_schema=False)
+    def show_problem_type(request: Request, slug: str) -> HTMLResponse:
+        kind = problem_types().get(slug)
+        if kind is None:
+            raise NotFound
+        return house.pages.render(request, "probleemsoort.html", kind=kind)
+
+    app.mount("/static", StaticFiles(packages=[("shared", "static")]), name="static")
+    swagger = resources.files("fastapi_offline") / "static"
+    app.mount("/swagger", StaticFiles(directory=str(swagger)), name="swagger")
+
+
+def problem_types() -> dict[str, type[Problem]]:
+    """Every kind of problem by slug, as the classes have it."""
+    found, waiting = {}, [Problem]
+    while waiting:
+        kind = waiting.pop()
+        found[kind.slug] = kind
+        waiting += kind.__subclasses__()
+    return found

@@ -1,0 +1,86 @@
+"""School codes, keys, e-mail addresses: parsed once at the border, then trusted (pure)."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from email_validator import EmailNotValidError, validate_email
+
+MAX_KEY_LENGTH = 256  # EDEXML 2.1 EDEXKeyType
+_BRIN = re.compile(r"[0-9]{2}[A-Z]{2}")
+_BRANCH = re.compile(r"[0-9]{2}")
+_FORBIDDEN = re.compile("[\x00\ud800-\udfff]")
+# Nine digits on their own, or as they are printed on a pass: 1234.56.789, 123 456 789.
+_NINE_DIGITS = re.compile(
+    r"(?<![^\W_])(?:\d{9}|(?<!\d[. ])(?:\d{4}([. ])\d{2}\1\d{3}|\d{3}([. ])\d{3}\2\d{3})(?![. ]\d))(?![^\W_])"
+)
+
+
+def tidy(text: str) -> str:
+    """Trimmed and in Unicode NFC; the one spelling every comparison and fingerprint starts from.
+
+    Raises ValueError for NUL and lone surrogates, which PostgreSQL and UTF-8 cannot hold.
+    """
+    if _FORBIDDEN.search(text):
+        raise ValueError("contains a character that cannot be stored")
+    return unicodedata.normalize("NFC", text).strip()
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SchoolCode:
+    """BRIN plus branch, `99ZZ00`; an absent branch means `00`, and case and spaces do not matter."""
+
+    brin: str
+    branch: str = "00"
+
+    @classmethod
+    def parse(cls, text: str) -> "SchoolCode":
+        folded = tidy(text).upper()
+        brin, branch = folded[:4], folded[4:] or "00"
+        if not (_BRIN.fullmatch(brin) and _BRANCH.fullmatch(branch)):
+            raise ValueError("a school code is a BRIN (two digits, two letters) and a branch of two digits")
+        return cls(brin, branch)
+
+    def __str__(self) -> str:
+        return self.brin + self.branch
+
+
+def parse_key(text: str) -> str:
+    """A key of the administration: opaque, 1 to 256 characters, never a dummy (`#…`)."""
+    key = tidy(text)
+    if not key or len(key) > MAX_KEY_LENGTH:
+        raise ValueError("a key has 1 to 256 characters")
+    if is_dummy_key(key):
+        raise ValueError("a key that starts with # is a dummy and names nobody")
+    return key
+
+
+def is_dummy_key(key: str) -> bool:
+    """EDEXML: a key that starts with `#` is made up for one file and must not be used for matching."""
+    return key.startswith("#")
+
+
+def holds_citizen_number(text: str) -> bool:
+    """Whether somewhere in the text stand nine digits that pass the eleven test: such a number may be a BSN.
+
+    Digits inside a longer code (the hexadecimal of an ECK iD) do not count.
+    """
+    return any(_passes_eleven_test(found[0]) for found in _NINE_DIGITS.finditer(text))
+
+
+def _passes_eleven_test(text: str) -> bool:
+    digits = [int(sign) for sign in text if sign.isdigit()]
+    weighed = sum(weight * digit for weight, digit in zip((9, 8, 7, 6, 5, 4, 3, 2, -1), digits, strict=True))
+    return any(digits) and weighed % 11 == 0
+
+
+def parse_email(text: str) -> str:
+    """One e-mail address in canonical form: NFC, lower case. Syntax only, no look-up.
+
+    Raises ValueError, without the address in it, for everything else (two addresses, a name in front, line breaks).
+    """
+    try:
+        found = validate_email(tidy(text), check_deliverability=False)
+    except EmailNotValidError as refused:
+        raise ValueError("this is not an e-mail address") from refused
+    return found.normalized.lower()

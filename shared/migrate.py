@@ -1,0 +1,54 @@
+"""Runs Alembic for one service: each service has its own database and its own history."""
+
+from typing import Any
+
+from alembic import command, context
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, MetaData
+
+SERVICES = ("eduscope_api", "basispoort_hub", "app_connector")
+
+
+def _config(service: str, **attributes: Any) -> Config:
+    config = Config()
+    config.set_main_option("script_location", f"services.{service}:migrations")
+    config.set_main_option("path_separator", "os")
+    config.attributes.update(attributes)
+    return config
+
+
+def upgrade(engine: Engine, service: str) -> None:
+    """Bring the database of `service` to the newest revision."""
+    with engine.begin() as connection:
+        command.upgrade(_config(service, connection=connection), "head")
+
+
+def run_env(metadata: MetaData) -> None:
+    """What each service's migrations/env.py does: run the revisions on the connection that `upgrade` opened."""
+    connection = context.config.attributes["connection"]
+    context.configure(connection=connection, target_metadata=metadata, render_as_batch=True)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def is_current(engine: Engine, service: str) -> bool:
+    """Has the database the newest revision?"""
+    with engine.execution_options(writes=False).connect() as connection:
+        found = MigrationContext.configure(connection).get_current_heads()
+    return set(found) == set(ScriptDirectory.from_config(_config(service)).get_heads())
+
+
+def drift(engine: Engine, metadata: MetaData) -> list[Any]:
+    """What Alembic would change to make the database like the tables; empty when they agree."""
+    with engine.execution_options(writes=False).connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return list(compare_metadata(context, metadata))
+
+
+def revise(engine: Engine, service: str, metadata: MetaData, message: str) -> None:
+    """Write a new revision from the difference between database and tables (for developers)."""
+    with engine.begin() as connection:
+        command.revision(_config(service, connection=connection, metadata=metadata), message, autogenerate=True)

@@ -1,0 +1,214 @@
+"""The words of the chain as frozen values: Group, Pupil, StaffMember, Role, Roster (pure).
+
+A Roster is everything one school exchanges, and nothing else travels: no birth date, sex, address or citizen number.
+"""
+
+import hashlib
+import json
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+FINGERPRINT_VERSION = "r1"
+
+
+class Kind(StrEnum):
+    """The three kinds of entry; keys are unique per kind in a school."""
+
+    GROUP = "group"
+    PUPIL = "pupil"
+    STAFF = "staff"
+
+
+class GroupKind(StrEnum):
+    HOME = "home"  # EDEXML groep, stamgroep
+    COMPOSITE = "composite"  # EDEXML samengestelde_groep, Basispoort subgroep
+
+
+class Role(StrEnum):
+    """The five roles that Basispoort knows, spelled as on its wire."""
+
+    TEACHER = "Leerkracht"
+    ICT_COORDINATOR = "ICTCoordinator"
+    INTERNAL_COACH = "IBRTer"
+    TRAINEE = "Stagiair"
+    SUBSTITUTE = "Inval"
+
+
+def _nfc(entry: Any) -> None:
+    """Give every text of a frozen value its one Unicode spelling, so that equal means equal."""
+    for each in fields(entry):
+        value = getattr(entry, each.name)
+        if type(value) is str and not value.isascii():
+            object.__setattr__(entry, each.name, unicodedata.normalize("NFC", value))
+        elif isinstance(value, frozenset) and any(type(item) is str and not item.isascii() for item in value):
+            normal = frozenset(unicodedata.normalize("NFC", item) for item in value)
+            object.__setattr__(entry, each.name, normal)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    key: str
+    kind: GroupKind
+    name: str
+    year: str | None = None
+    description: str | None = None
+
+    def __post_init__(self) -> None:
+        _nfc(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pupil:
+    """At least one of `first_name` and `last_name` is known (EDEXML allows a call name alone)."""
+
+    key: str
+    first_name: str | None
+    last_name: str | None
+    prefix: str | None = None
+    initials: str | None = None
+    eck_id: str | None = None
+    year: str | None = None
+    home_group: str | None = None
+    composite_groups: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        _nfc(self)
+
+    @property
+    def full_name(self) -> str:
+        return full_name(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaffMember:
+    key: str
+    first_name: str | None
+    last_name: str | None
+    prefix: str | None = None
+    initials: str | None = None
+    eck_id: str | None = None
+    email: str | None = None
+    roles: frozenset[Role] = frozenset()
+    home_groups: frozenset[str] = frozenset()
+    composite_groups: frozenset[str] = frozenset()
+    ends_on: date | None = None
+
+    def __post_init__(self) -> None:
+        _nfc(self)
+
+    @property
+    def full_name(self) -> str:
+        return full_name(self)
+
+
+Entry = Group | Pupil | StaffMember
+Person = Pupil | StaffMember
+
+
+def full_name(person: Person) -> str:
+    """Call name, prefix, surname, as Dutch people read it."""
+    return " ".join(part for part in (person.first_name, person.prefix, person.last_name) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """One school's groups, pupils and staff, each by key. Build it with `Roster.of`; never change the dicts."""
+
+    groups: Mapping[str, Group] = field(default_factory=dict)
+    pupils: Mapping[str, Pupil] = field(default_factory=dict)
+    staff: Mapping[str, StaffMember] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, entries: Iterable[Entry]) -> "Roster":
+        """Sorts entries into their kinds. Raises ValueError when a key occurs twice in a kind."""
+        kinds: dict[Kind, dict[str, Any]] = {kind: {} for kind in Kind}
+        for entry in entries:
+            kind = kind_of(entry)
+            if entry.key in kinds[kind]:
+                raise ValueError(f"a key occurs twice among the {kind} entries")
+            kinds[kind][entry.key] = entry
+        return cls(kinds[Kind.GROUP], kinds[Kind.PUPIL], kinds[Kind.STAFF])
+
+    def of_kind(self, kind: Kind) -> Mapping[str, Entry]:
+        match kind:
+            case Kind.GROUP:
+                return self.groups
+            case Kind.PUPIL:
+                return self.pupils
+            case Kind.STAFF:
+                return self.staff
+
+    def entries(self) -> Iterable[Entry]:
+        yield from self.groups.values()
+        yield from self.pupils.values()
+        yield from self.staff.values()
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.groups or self.pupils or self.staff)
+
+
+EMPTY = Roster()
+
+
+def kind_of(entry: Entry) -> Kind:
+    if isinstance(entry, Group):
+        return Kind.GROUP
+    return Kind.PUPIL if isinstance(entry, Pupil) else Kind.STAFF
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, frozenset):
+        return sorted(value)
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def canonical_entry(entry: Entry) -> str:
+    """The one JSON spelling of an entry: keys sorted, unset values left out, no spaces, Unicode NFC as it is."""
+    values = {each.name: _plain(getattr(entry, each.name)) for each in fields(entry)}
+    kept = {name: value for name, value in values.items() if value is not None and value != []}
+    return json.dumps(kept, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+_TYPES: dict[Kind, type[Entry]] = {Kind.GROUP: Group, Kind.PUPIL: Pupil, Kind.STAFF: StaffMember}
+_SETS = ("composite_groups", "home_groups")
+
+
+def entry_from_canonical(kind: Kind, text: str) -> Entry:
+    """The entry that `canonical_entry` wrote."""
+    values: dict[str, Any] = json.loads(text)
+    for name in _SETS:
+        if name in values:
+            values[name] = frozenset(values[name])
+    if kind is Kind.GROUP:
+        values["kind"] = GroupKind(values["kind"])
+    else:
+        values = {"first_name": None, "last_name": None, **values}
+    if kind is Kind.STAFF:
+        values["roles"] = frozenset(Role(role) for role in values.get("roles", ()))
+        values["ends_on"] = date.fromisoformat(values["ends_on"]) if "ends_on" in values else None
+    return _TYPES[kind](**values)
+
+
+def fingerprint(roster: Roster) -> str:
+    """SHA-256 over the canonical form, entries sorted by key, with a version prefix: `r1:<64 hex digits>`.
+
+    Equal rosters have equal fingerprints on every machine, always.
+    """
+    return fingerprint_of_canonical(
+        {kind: {key: canonical_entry(entry) for key, entry in roster.of_kind(kind).items()} for kind in Kind}
+    )
+
+
+def fingerprint_of_canonical(texts: Mapping[Kind, Mapping[str, str]]) -> str:
+    """The same, from canonical entries by kind and key (as the hub stores its mirror)."""
+    digest = hashlib.sha256(FINGERPRINT_VERSION.encode())
+    for kind in Kind:
+        digest.update(f"\x1e{kind}".encode())
+        for key in sorted(texts[kind]):
+            digest.update(b"\x1f" + texts[kind][key].encode())
+    return f"{FINGERPRINT_VERSION}:{digest.hexdigest()}"

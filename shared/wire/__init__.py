@@ -1,0 +1,1 @@
+"""The bodies that travel; one file per conversation."""

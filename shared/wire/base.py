@@ -1,0 +1,51 @@
+"""WireModel: Dutch aliases, unknown fields refused, frozen; and the text types that every body uses."""
+
+import re
+from datetime import date
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StrictBool, StrictInt, StringConstraints
+
+from shared.identifiers import SchoolCode, parse_email, parse_key, tidy
+
+
+class WireModel(BaseModel):
+    """A body on the wire. Attributes are English, aliases are what travels."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, serialize_by_alias=True)
+
+
+def _required(text: str) -> str:
+    if not text:
+        raise ValueError("empty text; leave the value out instead")
+    return text
+
+
+def _code(text: str) -> str:
+    return str(SchoolCode.parse(text))
+
+
+def _day(value: object) -> object:
+    if isinstance(value, date) or (isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value)):
+        return value
+    raise ValueError("a date is written as YYYY-MM-DD")
+
+
+def _int64(value: int) -> int:
+    if not -(2**63) <= value < 2**63:
+        raise ValueError("the number is too large")
+    return value
+
+
+# Text that can be stored: no NUL, no lone surrogate, trimmed, in NFC, not empty.
+Text = Annotated[str, StringConstraints(strict=True, max_length=256), AfterValidator(tidy), AfterValidator(_required)]
+LongText = Annotated[
+    str, StringConstraints(strict=True, max_length=2000), AfterValidator(tidy), AfterValidator(_required)
+]
+Key = Annotated[str, StringConstraints(strict=True, max_length=1024), AfterValidator(parse_key)]
+Email = Annotated[str, StringConstraints(strict=True, max_length=320), AfterValidator(parse_email)]
+Fingerprint = Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z0-9]{1,8}:[0-9a-f]{64}$")]
+Code = Annotated[str, StringConstraints(strict=True, max_length=16), AfterValidator(_code)]
+Day = Annotated[date, BeforeValidator(_day)]
+Flag = StrictBool
+Number = Annotated[StrictInt, AfterValidator(_int64)]
