@@ -40,13 +40,13 @@ class Role(StrEnum):
 
 def _nfc(entry: Any) -> None:
     """Give every text of a frozen value its one Unicode spelling, so that equal means equal."""
-    for each in fields(entry):
-        value = getattr(entry, each.name)
+    for name in entry.__slots__:
+        value = getattr(entry, name)
         if type(value) is str and not value.isascii():
-            object.__setattr__(entry, each.name, unicodedata.normalize("NFC", value))
+            object.__setattr__(entry, name, unicodedata.normalize("NFC", value))
         elif isinstance(value, frozenset) and any(type(item) is str and not item.isascii() for item in value):
             normal = frozenset(unicodedata.normalize("NFC", item) for item in value)
-            object.__setattr__(entry, each.name, normal)
+            object.__setattr__(entry, name, normal)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,192 @@
+"""Writes EDEXML 2.1: valid by the schema, with nothing in it that we do not exchange."""
+
+import re
+from collections.abc import Iterable
+from datetime import date, datetime
+
+from lxml import etree
+
+from shared.clock import AMSTERDAM
+from shared.edexml import (
+    COMBINATION,
+    ICT,
+    LENGTHS,
+    NO_ACCESS,
+    SUBSTITUTE,
+    EdexmlFile,
+    EdexmlPupil,
+    EdexmlSchool,
+    EdexmlStaff,
+    EdexmlUnwritable,
+    Notice,
+)
+from shared.roster import Group, GroupKind, Person, Role
+
+VERSION = "2.1"
+_NEWEST_IN_SCHEMA = "2024-2025"  # the last school year in the published list; the true year is written all the same
+_CODES = {Role.TEACHER: "LRK", Role.INTERNAL_COACH: "IB", Role.TRAINEE: "STA", Role.ICT_COORDINATOR: ICT}
+# XML 1.0 cannot hold these, not even escaped.
+_NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+
+
+def write_edexml(file: EdexmlFile, *, created_at: datetime, author: str) -> bytes:
+    """The file as EDEXML 2.1 in UTF-8. Raises EdexmlUnwritable for a school without pupils.
+
+    `losses` says what such a file cannot hold as it is.
+    """
+    if not file.pupils:
+        raise EdexmlUnwritable
+    root = etree.Element("EDEX")
+    _write_school(root, file.school, created_at.astimezone(AMSTERDAM), author)
+    if file.groups:
+        groups = etree.SubElement(root, "groepen")
+        for group in file.groups:
+            _write_group(groups, group)
+    pupils = etree.SubElement(root, "leerlingen")
+    for pupil in file.pupils:
+        _write_pupil(pupils, pupil)
+    if file.staff:
+        staff = etree.SubElement(root, "leerkrachten")
+        for member in file.staff:
+            _write_member(staff, member)
+    return etree.tostring(root, encoding="UTF-8", xml_declaration=True, pretty_print=True)
+
+
+def losses(file: EdexmlFile) -> tuple[Notice, ...]:
+    """What a written file cannot hold as it is, counted, for the person who makes it."""
+    people: list[Person] = [each.pupil for each in file.pupils]
+    people += [each.member for each in file.staff]
+    counted = (
+        (
+            "school-year",
+            int(file.school.school_year > _NEWEST_IN_SCHEMA),
+            f"Een ontvanger met een oud EDEXML-schema (tot en met {_NEWEST_IN_SCHEMA}) kan dit schooljaar weigeren.",
+        ),
+        (
+            "long-prefixes",
+            sum(len(person.prefix or "") > LENGTHS["voorvoegsel"] for person in people),
+            "Voorvoegsels van meer dan 10 tekens staan in het bestand vooraan in de achternaam.",
+        ),
+        (
+            "shortened",
+            sum(_is_shortened(person) for person in people) + sum(_is_long_group(group) for group in file.groups),
+            "Namen of omschrijvingen die langer zijn dan EDEXML toelaat, zijn in het bestand ingekort.",
+        ),
+        (
+            "end-dates",
+            sum(_loses_its_end(staff) for staff in file.staff),
+            "EDEXML kent geen einddatum van medewerkers; alleen die van invallers staat in het bestand.",
+        ),
+    )
+    return tuple(Notice(kind, count, text) for kind, count, text in counted if count)
+
+
+def _write_school(root: etree._Element, school: EdexmlSchool, created: datetime, author: str) -> None:
+    element = etree.SubElement(root, "school")
+    _text(element, "schooljaar", school.school_year)
+    _text(element, "peildatum", (school.as_of or created.date()).isoformat())
+    if school.school_code:
+        _text(element, "brincode", school.school_code.brin)
+        _text(element, "dependancecode", school.school_code.branch)
+    _text(element, "schoolkey", school.school_key)
+    _text(element, "aanmaakdatum", created.strftime("%Y-%m-%dT%H:%M:%S"))
+    _text(element, "auteur", author)
+    _text(element, "xsdversie", VERSION)
+
+
+def _write_group(parent: etree._Element, group: Group) -> None:
+    is_home = group.kind is GroupKind.HOME
+    element = etree.SubElement(parent, "groep" if is_home else "samengestelde_groep", key=_clean(group.key))
+    _text(element, "naam", group.name)
+    if is_home:
+        _text(element, "jaargroep", group.year or COMBINATION)
+    _text(element, "omschrijving", group.description)
+
+
+def _write_pupil(parent: etree._Element, entry: EdexmlPupil) -> None:
+    pupil = entry.pupil
+    element = _person(parent, "leerling", pupil)
+    _text(element, "jaargroep", pupil.year)
+    if pupil.home_group:
+        etree.SubElement(element, "groep", key=_clean(pupil.home_group))
+    if pupil.composite_groups:
+        wrapper = etree.SubElement(element, "samengestelde_groepen")
+        _references(wrapper, "samengestelde_groep", pupil.composite_groups)
+    _text(element, "instroomdatum", _day(entry.joined_on))
+    _text(element, "uitstroomdatum", _day(entry.left_on))
+
+
+def _write_member(parent: etree._Element, entry: EdexmlStaff) -> None:
+    member = entry.member
+    element = _person(parent, "leerkracht", member)
+    _text(element, "emailadres", member.email)
+    roles = member.roles | ({Role.ICT_COORDINATOR} if entry.is_ict else set())
+    for role in sorted(roles & _CODES.keys()):
+        _text(element, "rol", _CODES[role])
+    if Role.SUBSTITUTE in roles:
+        _text(element, "rolomschrijving", SUBSTITUTE + (f" t/m {member.ends_on.isoformat()}" if member.ends_on else ""))
+    elif not roles:
+        _text(element, "rolomschrijving", NO_ACCESS)
+    if member.home_groups or member.composite_groups:
+        wrapper = etree.SubElement(element, "groepen")
+        _references(wrapper, "groep", member.home_groups)
+        _references(wrapper, "samengestelde_groep", member.composite_groups)
+
+
+def _person(parent: etree._Element, name: str, person: Person) -> etree._Element:
+    element = etree.SubElement(parent, name, key=_clean(person.key))
+    if person.eck_id:
+        element.set("eckid", _clean(person.eck_id))
+    prefix, surname = _surname(person)
+    if surname:  # without a surname the format holds a call name and nothing else
+        _text(element, "achternaam", surname)
+        _text(element, "voorvoegsel", prefix)
+        _text(element, "voorletters-1", _initials(person))
+    _text(element, "roepnaam", person.first_name)
+    return element
+
+
+def _surname(person: Person) -> tuple[str | None, str | None]:
+    """Prefix and surname; a prefix that is too long for the format goes in front of the surname, so nothing is lost."""
+    prefix, surname = person.prefix, person.last_name
+    if prefix and surname and len(prefix) > LENGTHS["voorvoegsel"]:
+        return None, f"{prefix} {surname}"
+    return prefix, surname
+
+
+def _initials(person: Person) -> str | None:
+    return re.sub(r"[.\s]", "", person.initials or "") or None
+
+
+def _references(parent: etree._Element, name: str, keys: Iterable[str]) -> None:
+    for key in sorted(keys):
+        etree.SubElement(parent, name, key=_clean(key))
+
+
+def _text(parent: etree._Element, name: str, text: str | None) -> None:
+    """An element with that text, cut to the length of the format; none where there is no text."""
+    kept = _clean(text or "")[: LENGTHS.get(name)].rstrip()
+    if kept:
+        etree.SubElement(parent, name).text = kept
+
+
+def _clean(text: str) -> str:
+    return _NOT_IN_XML.sub("", text)
+
+
+def _day(day: date | None) -> str | None:
+    return day.isoformat() if day else None
+
+
+def _is_shortened(person: Person) -> bool:
+    surname = _surname(person)[1] or ""
+    texts = (("achternaam", surname), ("roepnaam", person.first_name), ("voorletters-1", _initials(person)))
+    return any(len(text or "") > LENGTHS[name] for name, text in texts)
+
+
+def _is_long_group(group: Group) -> bool:
+    return len(group.name) > LENGTHS["naam"] or len(group.description or "") > LENGTHS["omschrijving"]
+
+
+def _loses_its_end(entry: EdexmlStaff) -> bool:
+    return entry.member.ends_on is not None and Role.SUBSTITUTE not in entry.member.roles
