@@ -71,8 +71,8 @@ def deliver_due(engine: Engine, rows: type[Any], senders: Mapping[str, Sender], 
             _put_off(engine, rows, message_id, attempts, failure, clock())
             log.warning("message_not_sent", topic=topic, message=message_id, reason=str(failure))
         except Exception as error:  # a fault in one message must not keep the others waiting
-            failure = SendFailed(f"the sender failed ({type(error).__name__})", permanent=False)
-            _put_off(engine, rows, message_id, attempts, failure, clock())
+            unknown = SendFailed(f"the sender failed ({type(error).__name__})", permanent=False)
+            _put_off(engine, rows, message_id, attempts, unknown, clock())
             log.error("message_not_sent", topic=topic, message=message_id, exc_info=error)
         else:
             with writing(engine) as db:

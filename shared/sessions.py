@@ -23,25 +23,26 @@ class SessionColumns:
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
-def _hash(cookie: str) -> str:
+def hash_cookie(cookie: str) -> str:
+    """What is stored of a session's cookie."""
     return hashlib.sha256(cookie.encode()).hexdigest()
 
 
 def start_session(db: Session, rows: type[Any], user_id: int, now: datetime) -> str:
     """A new session; returns the cookie's value, which is stored nowhere."""
     cookie = secrets.token_urlsafe(32)
-    db.add(rows(id_hash=_hash(cookie), user_id=user_id, created_at=now, expires_at=now + LASTS))
+    db.add(rows(id_hash=hash_cookie(cookie), user_id=user_id, created_at=now, expires_at=now + LASTS))
     return cookie
 
 
 def read_user_id(db: Session, rows: type[Any], cookie: str | None, now: datetime) -> int | None:
     """Whose live session this cookie is, if any."""
-    row = db.get(rows, _hash(cookie)) if cookie else None
+    row = db.get(rows, hash_cookie(cookie)) if cookie else None
     return row.user_id if row is not None and row.ended_at is None and row.expires_at > now else None
 
 
 def end_session(db: Session, rows: type[Any], cookie: str, now: datetime) -> None:
-    db.execute(update(rows).where(rows.id_hash == _hash(cookie)).values(ended_at=now))
+    db.execute(update(rows).where(rows.id_hash == hash_cookie(cookie)).values(ended_at=now))
 
 
 def end_sessions_of(db: Session, rows: type[Any], user_id: int, now: datetime) -> None:

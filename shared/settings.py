@@ -20,17 +20,17 @@ class ServiceSettings(BaseSettings):
 
     database_url: str  # sqlite:///path or postgresql://user:password@host/name
     base_url: str  # how browsers reach this service; links in mails start with it
-    host: str = "127.0.0.1"
-    port: int
-    log_level: Literal["DEBUG", "INFO", "WARNING"] = "INFO"
-    tick: timedelta = timedelta(minutes=1)  # how often the clock process looks at the night
-    outbox_tick: timedelta = timedelta(seconds=5)  # how often it looks at messages to send
-    smtp_host: str = "127.0.0.1"
-    smtp_port: int = 25
-    smtp_start_tls: bool = False
-    smtp_user: str = ""
-    smtp_password: SecretStr = SecretStr("")
-    mail_from: str
+    host: str = "127.0.0.1"  # the address to listen on
+    port: int  # the port to listen on: 8001 EDUscope, 8002 hub, 8003 Beheerportaal
+    log_level: Literal["DEBUG", "INFO", "WARNING"] = "INFO"  # DEBUG, INFO or WARNING
+    tick: timedelta = timedelta(minutes=1)  # how often the clock process looks at the night; written as PT1M
+    outbox_tick: timedelta = timedelta(seconds=5)  # how often it looks at messages to send; written as PT5S
+    smtp_host: str = "127.0.0.1"  # the mail server
+    smtp_port: int = 25  # its port
+    smtp_start_tls: bool = False  # must the connection to it be encrypted with STARTTLS?
+    smtp_user: str = ""  # who signs in there; empty: nobody does
+    smtp_password: SecretStr = SecretStr("")  # that user's password
+    mail_from: str  # the From address of every mail
 
 
 def load(kind: type[S]) -> S:

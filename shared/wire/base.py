@@ -4,7 +4,16 @@ import re
 from datetime import date
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StrictBool, StrictInt, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StringConstraints,
+)
 
 from shared.identifiers import SchoolCode, parse_email, parse_key, tidy
 
@@ -49,3 +58,4 @@ Code = Annotated[str, StringConstraints(strict=True, max_length=16), AfterValida
 Day = Annotated[date, BeforeValidator(_day)]
 Flag = StrictBool
 Number = Annotated[StrictInt, AfterValidator(_int64)]
+RowId = Annotated[int, Field(ge=1, lt=2**63)]  # in a path
