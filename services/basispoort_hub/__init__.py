@@ -1,0 +1,1 @@
+"""The hub: identity and rosters; one account per person, many publishers."""

@@ -1,0 +1,63 @@
+"""create_app(settings): puts the hub together."""
+
+from fastapi import FastAPI
+
+from services.basispoort_hub import (
+    activation,
+    coordinator_pages,
+    edexml_import,
+    holds,
+    intake,
+    operator_api,
+    permissions,
+    publisher_api,
+    sign_in,
+    teachers,
+)
+from services.basispoort_hub.settings import Settings
+from shared import logs
+from shared.app_factory import House, make_app
+from shared.bodies import MEGABYTE
+from shared.database import open_engine
+from shared.service_auth import hash_key
+from shared.settings import load
+
+SERVICE = "basispoort_hub"
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The hub, ready to serve."""
+    app = make_app(
+        House(
+            service=SERVICE,
+            title="Basispoort (Schakel)",
+            summary="Rosters in from the administration, accounts for teachers, rosters out to publishers with consent",
+            engine=open_engine(settings.database_url),
+            pages=coordinator_pages.make_pages(settings.base_url),
+            base_url=settings.base_url,
+            body_limits={"edexml": edexml_import.LIMIT, "leerlinggegevens": 20 * MEGABYTE},
+        )
+    )
+    app.state.links = settings.link_maker()
+    app.state.operator_key_hash = hash_key(settings.operator_key.get_secret_value())
+    for part in (
+        activation,
+        coordinator_pages,
+        edexml_import,
+        holds,
+        intake,
+        operator_api,
+        permissions,
+        publisher_api,
+        sign_in,
+        teachers,
+    ):
+        app.include_router(part.router)
+    return app
+
+
+def create() -> FastAPI:
+    """For uvicorn's --factory: settings from the environment."""
+    settings = load(Settings)
+    logs.configure(SERVICE, settings.log_level)
+    return create_app(settings)

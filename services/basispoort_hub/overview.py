@@ -1,0 +1,121 @@
+"""What the status page shows: how things stand for the signed-in person's school, read in one picture."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from fastapi import Request
+from sqlalchemy import Engine, func, select
+from sqlalchemy.orm import Session
+
+from services.basispoort_hub.account_book import COUNTS
+from services.basispoort_hub.permissions import Consent, WireConnection, connection_of, read_consents
+from services.basispoort_hub.rosters import Layer
+from services.basispoort_hub.sign_in import read_signed_in
+from services.basispoort_hub.tables import AccountRow, AppointmentRow, CoordinatorRow, EntryRow, HoldRow, SchoolRow
+from services.basispoort_hub.teachers import WireTeacher, read_invitations, read_teachers
+from services.basispoort_hub.valid_roster import read_holds
+from shared.brake import Cause
+from shared.database import reading
+from shared.problems import NotSignedIn
+from shared.roster import Kind
+
+HELD = {
+    Cause.REMOVALS: "zouden verdwijnen",
+    Cause.SWAP: "lijkt iemand anders te worden",
+    Cause.ADDRESSES: "zouden een ander e-mailadres krijgen",
+    Cause.COORDINATOR: "zou als ICT-coördinator een ander e-mailadres krijgen",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OpenHold:
+    """What the brake holds now. `what` is Dutch."""
+
+    count: int
+    what: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SchoolPicture:
+    """One school, as its coordinator sees it."""
+
+    name: str
+    code: str
+    number: int
+    connection: WireConnection
+    people: Mapping[str, int]  # kind -> how many in the valid roster
+    accounts: Sequence[tuple[str, int]]  # state -> how many
+    teachers: Sequence[WireTeacher]
+    holds: Sequence[OpenHold]
+    consents: Sequence[Consent]
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Who is signed in, which schools she coordinates, the chosen one, where she works, what waits for her."""
+
+    email: str
+    schools: Sequence[tuple[str, str]]  # (code, name)
+    own: SchoolPicture | None
+    works_at: Sequence[str]
+    invitations: Sequence[tuple[int, str]]
+
+
+def read_overview(engine: Engine, request: Request, chosen: str) -> Overview | None:
+    """None for a stranger. `chosen` is the code of a school; anything else gives the first one."""
+    with reading(engine) as db:
+        try:
+            account_id = read_signed_in(request, db).account_id
+        except NotSignedIn:
+            return None
+        schools = db.scalars(
+            select(SchoolRow)
+            .join(CoordinatorRow, CoordinatorRow.school_id == SchoolRow.id)
+            .where(CoordinatorRow.account_id == account_id)
+            .order_by(SchoolRow.name)
+        ).all()
+        own = next((school for school in schools if school.code == chosen), schools[0] if schools else None)
+        works_at = db.scalars(
+            select(SchoolRow.name)
+            .join(AppointmentRow, AppointmentRow.school_id == SchoolRow.id)
+            .where(AppointmentRow.account_id == account_id, AppointmentRow.state == COUNTS)
+            .order_by(SchoolRow.name)
+        ).all()
+        return Overview(
+            email=db.get_one(AccountRow, account_id).email,
+            schools=[(school.code, school.name) for school in schools],
+            own=_read_school(db, request, own) if own is not None else None,
+            works_at=works_at,
+            invitations=read_invitations(db, account_id),
+        )
+
+
+def _read_school(db: Session, request: Request, school: SchoolRow) -> SchoolPicture:
+    teachers = read_teachers(db, school, request.app.state.links)
+    rows = db.execute(
+        select(EntryRow.kind, func.count())
+        .where(EntryRow.school_id == school.id, EntryRow.layer == Layer.VALID)
+        .group_by(EntryRow.kind)
+    )
+    counts = {Kind(kind): count for kind, count in rows}
+    return SchoolPicture(
+        name=school.name,
+        code=school.code,
+        number=school.id,
+        connection=connection_of(school),
+        people={kind.value: counts.get(kind, 0) for kind in Kind},
+        accounts=sorted(Counter(teacher.account for teacher in teachers).items()),
+        teachers=teachers,
+        holds=_read_open_holds(db, school.id),
+        consents=read_consents(db, school.id),
+    )
+
+
+def _read_open_holds(db: Session, school_id: int) -> list[OpenHold]:
+    return [
+        OpenHold(len(held.keys), HELD[held.cause], db.get_one(HoldRow, hold_id).opened_at)
+        for hold_id, held in read_holds(db, school_id).items()
+    ]

@@ -1,0 +1,1 @@
+"""What the hub decides: pure functions on frozen values."""
