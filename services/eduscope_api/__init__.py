@@ -1,0 +1,1 @@
+"""EDUscope, the school administration: where all data is born."""

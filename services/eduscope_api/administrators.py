@@ -1,0 +1,154 @@
+"""Administrators: who they are, which schools are theirs, and the operator who appoints them."""
+
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import Field, StringConstraints
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from services.eduscope_api.tables import AdministratorRow, AdministratorSchoolRow, SchoolRow, SessionRow
+from shared.clock import now
+from shared.database import Db, ReadDb, reading, writing
+from shared.identifiers import SchoolCode, tidy
+from shared.passwords import hash_password, objection
+from shared.problems import CallerUnknown, InvalidRequest, NotFound, NotSignedIn
+from shared.service_auth import bearer_hash
+from shared.sessions import end_sessions_of, read_user_id
+from shared.wire.base import Code, Text, WireModel
+
+router = APIRouter(tags=["operator"])
+
+
+@dataclass(frozen=True, slots=True)
+class OwnSchool:
+    """A school of the signed-in administrator, as a value that outlives the transaction."""
+
+    id: int
+    code: str
+    name: str
+    basispoort_on: bool
+
+
+def fold_user_name(text: str) -> str:
+    """User names do not mind case or spaces around them. What cannot be stored becomes the name that nobody has."""
+    try:
+        return tidy(text).casefold()
+    except ValueError:
+        return ""
+
+
+# --- guards -----------------------------------------------------------------------------------------------------------
+
+
+def read_administrator(db: Session, request: Request) -> AdministratorRow | None:
+    """Whose live session this request carries, if any."""
+    cookie = request.cookies.get(request.app.state.pages.cookie)
+    user_id = read_user_id(db, SessionRow, cookie, now())
+    return db.get(AdministratorRow, user_id) if user_id is not None else None
+
+
+def read_schools(db: Session, administrator_id: int) -> Sequence[SchoolRow]:
+    """The administrator's schools, by code."""
+    return db.scalars(
+        select(SchoolRow)
+        .join(AdministratorSchoolRow, AdministratorSchoolRow.school_id == SchoolRow.id)
+        .where(AdministratorSchoolRow.administrator_id == administrator_id)
+        .order_by(SchoolRow.code)
+    ).all()
+
+
+def _read_own(db: Session, request: Request, code: str, *, lock: bool = False) -> SchoolRow:
+    """The school with this code, if it is one of the caller's. Another's school and no school are the same answer."""
+    administrator = read_administrator(db, request)
+    if administrator is None:
+        raise NotSignedIn
+    try:
+        parsed = str(SchoolCode.parse(code))
+    except ValueError:
+        raise NotFound from None
+    statement = (
+        select(SchoolRow)
+        .join(AdministratorSchoolRow, AdministratorSchoolRow.school_id == SchoolRow.id)
+        .where(AdministratorSchoolRow.administrator_id == administrator.id, SchoolRow.code == parsed)
+    )
+    school = db.scalar(statement.with_for_update(of=SchoolRow) if lock else statement)
+    if school is None:
+        raise NotFound
+    return school
+
+
+def _reading_school(code: str, request: Request, db: ReadDb) -> SchoolRow:
+    return _read_own(db, request, code)
+
+
+def _writing_school(code: str, request: Request, db: Db) -> SchoolRow:
+    return _read_own(db, request, code, lock=True)
+
+
+def _allowed_school(code: str, request: Request) -> OwnSchool:
+    with reading(request.app.state.engine) as db:
+        row = _read_own(db, request, code)
+        return OwnSchool(row.id, row.code, row.name, row.basispoort_on)
+
+
+def _operator(request: Request) -> None:
+    if not hmac.compare_digest(bearer_hash(request), request.app.state.operator_key_hash):
+        raise CallerUnknown(headers={"WWW-Authenticate": "Bearer"})
+
+
+# Every address below /api/v1/scholen/{code} takes one of these three, and so can touch no other school.
+ReadSchool = Annotated[SchoolRow, Depends(_reading_school, scope="function")]  # in the endpoint's ReadDb
+LockedSchool = Annotated[SchoolRow, Depends(_writing_school, scope="function")]  # in the endpoint's Db, row locked
+AllowedSchool = Annotated[OwnSchool, Depends(_allowed_school)]  # for slow work: no transaction is left open
+Operator = Depends(_operator)
+
+
+# --- the operator appoints --------------------------------------------------------------------------------------------
+
+
+class WireAdministrator(WireModel):
+    user_name: Text = Field(alias="gebruiker")
+    password: Annotated[str, StringConstraints(strict=True, max_length=1000)] = Field(alias="wachtwoord")
+    schools: tuple[Code, ...] = Field(alias="scholen", max_length=1000)
+
+
+class WireAdministratorMade(WireModel):
+    id: int
+    user_name: str = Field(alias="gebruiker")
+    schools: tuple[str, ...] = Field(alias="scholen")
+
+
+@router.post("/api/v1/operator/beheerders", status_code=201, dependencies=[Operator])
+def save_administrator(body: WireAdministrator, request: Request) -> WireAdministratorMade:
+    """Appoint an administrator, or give a known one a new password and exactly these schools. Ends the sessions."""
+    user_name = fold_user_name(body.user_name)
+    refused = objection(body.password, local_words=frozenset({user_name, user_name.partition("@")[0]}))
+    if refused is not None:
+        raise InvalidRequest(errors=[{"pointer": "/body/wachtwoord", "code": "weak", "detail": refused}])
+    hashed = hash_password(body.password)  # slow, so before the transaction
+    with writing(request.app.state.engine) as db:
+        school_ids = _school_ids(db, body.schools)
+        row = db.scalar(select(AdministratorRow).where(AdministratorRow.user_name == user_name).with_for_update())
+        if row is None:
+            row = AdministratorRow(user_name=user_name, password_hash=hashed, created_at=now())
+            db.add(row)
+            db.flush()
+        else:
+            row.password_hash = hashed
+            end_sessions_of(db, SessionRow, row.id, now())
+            db.execute(delete(AdministratorSchoolRow).where(AdministratorSchoolRow.administrator_id == row.id))
+        db.add_all(AdministratorSchoolRow(administrator_id=row.id, school_id=each) for each in school_ids.values())
+        return WireAdministratorMade(id=row.id, user_name=user_name, schools=tuple(sorted(school_ids)))
+
+
+def _school_ids(db: Session, codes: Sequence[str]) -> dict[str, int]:
+    found = {row.code: row.id for row in db.scalars(select(SchoolRow).where(SchoolRow.code.in_(set(codes))))}
+    unknown = [f"/body/scholen/{at}" for at, code in enumerate(codes) if code not in found]
+    if unknown:
+        detail = "Deze school bestaat hier niet."
+        raise InvalidRequest(errors=[{"pointer": each, "code": "unknown", "detail": detail} for each in unknown])
+    return found

@@ -1,0 +1,84 @@
+"""Sends rosters and deltas to the hub, and asks where it stands."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TypeVar
+
+import httpx
+from pydantic import ValidationError
+
+from shared.problems import UpstreamProblem
+from shared.roster import Kind, Roster
+from shared.roster_delta import Delta
+from shared.service_client import ServiceClient
+from shared.wire.rosters import WireDelta, WireReceipt, WireRoster, WireStanding
+
+W = TypeVar("W", WireStanding, WireReceipt)
+Leavers = Mapping[Kind, Mapping[str, date]]
+PERSON_WAITS_S = 4.0  # how long a page waits for the hub before it says that the hub is silent
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where the hub stands for one school. `token` guards the next roster; None: it holds none yet."""
+
+    fingerprint: str | None
+    token: str | None
+    received_at: datetime | None
+    is_on: bool
+    administration: str | None
+    waits_for: str | None
+    held: int
+
+
+class HubClient:
+    """The hub as the administration sees it; safe to share between threads."""
+
+    def __init__(self, client: ServiceClient) -> None:
+        self._client = client
+
+    def fetch_standing(self, code: str, timeout_s: float | None = None) -> Standing:
+        answer = self._client.send("GET", f"/api/v1/scholen/{code}/stand", timeout_s=timeout_s)
+        wire = _parse(WireStanding, answer)
+        token = answer.headers.get("etag")
+        return Standing(
+            fingerprint=wire.fingerprint,
+            token=token.strip('"') if token else None,
+            received_at=wire.received_at,
+            is_on=wire.is_on,
+            administration=wire.administration,
+            waits_for=wire.waits_for,
+            held=wire.held,
+        )
+
+    def send_announcement(self, code: str, ticked: bool) -> None:
+        """Tell the hub whether the administrator has ticked Basispoort. Repeating it is harmless."""
+        self._client.send(
+            "PUT",
+            f"/api/v1/scholen/{code}/aanmelding",
+            json_text='{"aangezet": true}' if ticked else '{"aangezet": false}',
+            expect=frozenset({200, 204}),
+        )
+
+    def send_roster(self, code: str, roster: Roster, target: str, leavers: Leavers, token: str | None) -> WireReceipt:
+        """The whole roster. Raises RemoteProblem 409 when the hub has moved on since `token`."""
+        return self._send("PUT", code, WireRoster.of(roster, target, leavers), token)
+
+    def send_delta(self, code: str, delta: Delta, leavers: Leavers, token: str | None) -> WireReceipt:
+        """Only what changed. Raises RemoteProblem 409 when the hub has moved on since `token`."""
+        return self._send("PATCH", code, WireDelta.of(delta, leavers), token)
+
+    def _send(self, method: str, code: str, body: WireRoster | WireDelta, token: str | None) -> WireReceipt:
+        guard = {"If-None-Match": "*"} if token is None else {"If-Match": f'"{token}"'}
+        answer = self._client.send(
+            method, f"/api/v1/scholen/{code}/leerlinggegevens", json_text=body.model_dump_json(), headers=guard
+        )
+        return _parse(WireReceipt, answer)
+
+
+def _parse(kind: type[W], answer: httpx.Response) -> W:
+    try:
+        return kind.model_validate_json(answer.content)
+    except ValidationError:
+        raise UpstreamProblem("hub", retry=True, detail="the answer cannot be read") from None

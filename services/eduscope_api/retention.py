@@ -1,0 +1,79 @@
+"""Erases what has been kept long enough: people who left, old runs, sessions and attempts."""
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Engine, delete, or_, select
+
+from services.eduscope_api.rosters import lock_school
+from services.eduscope_api.tables import (
+    AttemptRow,
+    PupilCompositeRow,
+    PupilRow,
+    RunRow,
+    SchoolRow,
+    SessionRow,
+    StaffRoleRow,
+    StaffRow,
+    TeachingRow,
+)
+from shared.attempts import remove_old_attempts
+from shared.clock import local_date
+from shared.database import reading, writing
+from shared.logs import log
+
+PEOPLE = timedelta(days=30)
+RUNS = timedelta(days=396)  # 13 months
+SESSIONS = timedelta(days=1)
+
+
+def remove_expired(engine: Engine, now: datetime) -> int:
+    """Leave only a tombstone (number and hash of the key) of people who left long ago; returns how many.
+
+    A school at a time, each in its own transaction.
+    """
+    with reading(engine) as db:
+        school_ids = db.scalars(select(SchoolRow.id).order_by(SchoolRow.id)).all()
+    erased = sum(_erase_people(engine, school_id, now) for school_id in school_ids)
+    with writing(engine) as db:
+        db.execute(delete(RunRow).where(RunRow.started_at < now - RUNS))
+        db.execute(delete(SessionRow).where(SessionRow.expires_at < now - SESSIONS))
+        remove_old_attempts(db, AttemptRow, now)
+    if erased:
+        log.info("people_erased", count=erased)
+    return erased
+
+
+def _erase_people(engine: Engine, school_id: int, now: datetime) -> int:
+    gone_since = local_date(now) - PEOPLE
+    with writing(engine) as db:
+        lock_school(db, school_id)
+        pupils = db.scalars(
+            select(PupilRow).where(
+                PupilRow.school_id == school_id, PupilRow.erased_at.is_(None), PupilRow.left_on <= gone_since
+            )
+        ).all()
+        staff = db.scalars(
+            select(StaffRow).where(
+                StaffRow.school_id == school_id,
+                StaffRow.erased_at.is_(None),
+                or_(StaffRow.left_on <= gone_since, StaffRow.ends_on < gone_since),
+            )
+        ).all()
+        for pupil in pupils:
+            db.execute(delete(PupilCompositeRow).where(PupilCompositeRow.pupil_id == pupil.id))
+            pupil.home_group_id = None
+        for member in staff:
+            db.execute(delete(StaffRoleRow).where(StaffRoleRow.staff_id == member.id))
+            db.execute(delete(TeachingRow).where(TeachingRow.staff_id == member.id))
+            member.email = None
+        for row in (*pupils, *staff):
+            _bury(row, now)
+        return len(pupils) + len(staff)
+
+
+def _bury(row: Any, now: datetime) -> None:
+    row.key = f"erased:{hashlib.sha256(row.key.encode()).hexdigest()}"
+    row.first_name = row.prefix = row.last_name = row.initials = row.eck_id = None
+    row.erased_at = now

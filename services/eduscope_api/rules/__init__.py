@@ -1,0 +1,1 @@
+"""Decisions of the administration: pure functions on frozen values."""

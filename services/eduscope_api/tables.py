@@ -1,0 +1,181 @@
+"""Rows of the administration: schools, groups, pupils, staff, teaching, administrators, sent rosters, nights, runs."""
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Text, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from shared.attempts import AttemptColumns
+from shared.database import BigId, UtcDateTime, new_metadata
+from shared.night import NightColumns
+from shared.outbox import OutboxColumns
+from shared.sessions import SessionColumns
+
+
+class Base(DeclarativeBase):
+    metadata = new_metadata()
+
+
+class SchoolRow(Base):
+    """One school, and its side of the connection: the Basispoort tick and the summer pause."""
+
+    __tablename__ = "schools"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    code: Mapped[str] = mapped_column(unique=True)  # BRIN and branch, always six characters
+    name: Mapped[str]
+    school_key: Mapped[str | None]
+    basispoort_on: Mapped[bool] = mapped_column(default=False)
+    ticked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    paused_until: Mapped[date | None]  # the first night that runs again
+
+
+class GroupRow(Base):
+    __tablename__ = "groups"
+    __table_args__ = (UniqueConstraint("school_id", "key"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    school_id: Mapped[int] = mapped_column(ForeignKey("schools.id"))
+    key: Mapped[str]
+    kind: Mapped[str]  # shared/roster.py: home, composite
+    name: Mapped[str]
+    year: Mapped[str | None]
+    description: Mapped[str | None]
+
+
+class PupilRow(Base):
+    """A pupil. `left_on`: the first day that this school no longer counts the pupil as its own."""
+
+    __tablename__ = "pupils"
+    __table_args__ = (UniqueConstraint("school_id", "key"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    school_id: Mapped[int] = mapped_column(ForeignKey("schools.id"))
+    key: Mapped[str]
+    eck_id: Mapped[str | None]
+    first_name: Mapped[str | None]
+    prefix: Mapped[str | None]
+    last_name: Mapped[str | None]
+    initials: Mapped[str | None]
+    year: Mapped[str | None]
+    home_group_id: Mapped[int | None] = mapped_column(ForeignKey("groups.id"), index=True)
+    left_on: Mapped[date | None]
+    erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # only number and hash of the key are left
+
+
+class PupilCompositeRow(Base):
+    """A pupil is in a composite group."""
+
+    __tablename__ = "pupil_composites"
+
+    pupil_id: Mapped[int] = mapped_column(ForeignKey("pupils.id"), primary_key=True, autoincrement=False)
+    group_id: Mapped[int] = mapped_column(ForeignKey("groups.id"), primary_key=True, autoincrement=False, index=True)
+
+
+class StaffRow(Base):
+    """A member of staff. `ends_on` is the last day of work; `left_on` as for pupils."""
+
+    __tablename__ = "staff"
+    __table_args__ = (UniqueConstraint("school_id", "key"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    school_id: Mapped[int] = mapped_column(ForeignKey("schools.id"))
+    key: Mapped[str]
+    eck_id: Mapped[str | None]
+    first_name: Mapped[str | None]
+    prefix: Mapped[str | None]
+    last_name: Mapped[str | None]
+    initials: Mapped[str | None]
+    email: Mapped[str | None]
+    ends_on: Mapped[date | None]
+    left_on: Mapped[date | None]
+    erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # only number and hash of the key are left
+
+
+class StaffRoleRow(Base):
+    """A member of staff has one of the five roles that Basispoort knows."""
+
+    __tablename__ = "staff_roles"
+
+    staff_id: Mapped[int] = mapped_column(ForeignKey("staff.id"), primary_key=True, autoincrement=False)
+    role: Mapped[str] = mapped_column(primary_key=True)  # shared/roster.py: Role
+
+
+class TeachingRow(Base):
+    """A member of staff teaches a group."""
+
+    __tablename__ = "teaching"
+
+    staff_id: Mapped[int] = mapped_column(ForeignKey("staff.id"), primary_key=True, autoincrement=False)
+    group_id: Mapped[int] = mapped_column(ForeignKey("groups.id"), primary_key=True, autoincrement=False, index=True)
+
+
+class AdministratorRow(Base):
+    """Somebody who keeps the administration of one or more schools."""
+
+    __tablename__ = "administrators"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    user_name: Mapped[str] = mapped_column(unique=True)  # folded; where it is an e-mail address, mail goes there
+    password_hash: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class AdministratorSchoolRow(Base):
+    __tablename__ = "administrator_schools"
+
+    administrator_id: Mapped[int] = mapped_column(
+        ForeignKey("administrators.id"), primary_key=True, autoincrement=False
+    )
+    school_id: Mapped[int] = mapped_column(ForeignKey("schools.id"), primary_key=True, autoincrement=False, index=True)
+
+
+class SessionRow(SessionColumns, Base):
+    __tablename__ = "sessions"
+
+
+class AttemptRow(AttemptColumns, Base):
+    __tablename__ = "sign_in_attempts"
+
+
+class SentRosterRow(Base):
+    """The roster that was last sent, or was about to be: remembered before it leaves, so a lost answer is harmless."""
+
+    __tablename__ = "sent_rosters"
+
+    school_id: Mapped[int] = mapped_column(ForeignKey("schools.id"), primary_key=True, autoincrement=False)
+    fingerprint: Mapped[str]
+    body: Mapped[str] = mapped_column(Text)  # canonical entries per kind, see rosters.py
+    remembered_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class NightRow(NightColumns, Base):
+    __tablename__ = "nights"
+
+
+class RunRow(Base):
+    """One attempt to bring the hub to one school's roster. Holds numbers and words, never names.
+
+    `night` is None for a run that somebody asked for. Of a night, a run without `next_attempt_at` is the last one.
+    """
+
+    __tablename__ = "runs"
+    __table_args__ = (UniqueConstraint("school_id", "night", "attempt"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    school_id: Mapped[int] = mapped_column(ForeignKey("schools.id"))
+    night: Mapped[date | None] = mapped_column(index=True)
+    attempt: Mapped[int] = mapped_column(default=1)
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    took_ms: Mapped[int | None]  # None while it runs
+    outcome: Mapped[str]  # nightly.py: Outcome
+    sentence: Mapped[str]
+    counts: Mapped[dict[str, Any]] = mapped_column(JSON)
+    hub_status: Mapped[int | None]
+    hub_slug: Mapped[str | None]
+    next_attempt_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class OutboxRow(OutboxColumns, Base):
+    __tablename__ = "outbox"
