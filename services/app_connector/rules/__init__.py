@@ -1,0 +1,1 @@
+"""Decisions of the portal: pure functions on frozen values."""

@@ -1,0 +1,76 @@
+"""The portal as a whole: its database, its doors, its page, signing in and out."""
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import Engine
+
+from services.app_connector.tables import Base
+from shared import migrate
+from tests.app_connector.hub_simulator import SCHOOL, some_pupils
+from tests.app_connector.portal import OPERATOR, Portal, a_portal
+
+PAGE = {"Accept": "text/html"}
+
+
+@pytest.fixture
+def portal(make_engine: Callable[[str], Engine]) -> Portal:
+    return a_portal(make_engine)
+
+
+def test_the_migrations_make_exactly_the_tables(make_engine: Callable[[str], Engine]) -> None:
+    assert migrate.drift(make_engine("app_connector"), Base.metadata) == []
+
+
+def test_the_status_page_shows_the_school_and_its_apps(portal: Portal) -> None:
+    portal.hub.pupils = some_pupils(3)
+    portal.seed([])
+    page = portal.client.get("/", headers=PAGE)
+    assert page.status_code == 200
+    assert "Basisschool De Proef" in page.text
+    assert "Nog niet ingesteld" in page.text
+    portal.synchronise_everything()
+    assert "Synchronisatie met Basispoort is actief" in portal.client.get("/", headers=PAGE).text
+
+
+def test_the_status_page_tells_a_stranger_what_this_is_and_nothing_more(portal: Portal) -> None:
+    portal.client.cookies.clear()
+    page = portal.client.get("/", headers=PAGE)
+    assert 'href="/inloggen"' in page.text
+    assert "De Proef" not in page.text
+
+
+def test_after_signing_out_the_session_is_over(portal: Portal) -> None:
+    cookie = portal.client.cookies["portal"]
+    assert portal.client.get("/api/v1/overzicht").status_code == 200
+    portal.client.post("/uitloggen", follow_redirects=False)
+    portal.client.cookies.set("portal", cookie)
+    assert portal.client.get("/api/v1/overzicht").status_code == 401
+
+
+def test_a_wrong_password_and_an_unknown_name_get_one_answer(portal: Portal) -> None:
+    answers = [
+        portal.client.post("/inloggen", data={"gebruiker": name, "wachtwoord": "iets heel anders"})
+        for name in ("ict@deproef.example", "niemand@deproef.example")
+    ]
+    bodies = [{key: value for key, value in answer.json().items() if key != "instance"} for answer in answers]
+    assert bodies[0] == bodies[1]
+    assert answers[0].status_code == answers[1].status_code == 401
+
+
+def test_the_operators_calls_need_the_operators_key(portal: Portal) -> None:
+    for headers in ({}, {"Authorization": "Bearer wrong"}):
+        answer = portal.client.post("/api/v1/operator/nacht", json={}, headers=headers)
+        assert answer.json()["type"] == "/problems/caller-unknown"
+    assert portal.client.post("/api/v1/operator/nacht", json={}, headers=OPERATOR).status_code == 200
+
+
+def test_an_account_is_made_once_and_only_for_a_known_school(portal: Portal) -> None:
+    portal.seed([])
+    again = portal.operator("appaccounts", {"instellingsnummer": SCHOOL, "app": "taalblobs", "beheerder": "b"})
+    assert again.json()["type"] == "/problems/app-account-exists"
+    unknown = portal.operator("appaccounts", {"instellingsnummer": 99, "app": "taalblobs", "beheerder": "b"})
+    assert unknown.status_code == 404
+    loose = {"roepnaam": "Noor", "groep": "Geen"}
+    body = {"instellingsnummer": SCHOOL, "app": "rekenblobs", "beheerder": "b", "leerlingen": [loose]}
+    assert portal.operator("appaccounts", body).json()["type"] == "/problems/group-unknown"
