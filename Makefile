@@ -28,7 +28,7 @@ format: $(VENV)/.development ## put the code into its format
 	@$(RUN)/ruff format . && $(RUN)/ruff check --fix .
 
 docs: $(VENV)/.development ## write the generated pages in docs/ anew
-	@$(RUN)/python -m services.basispoort_hub.rules.account_table
+	@$(RUN)/python -m services.documentation
 
 lock: ## renew the pinned dependencies (needs uv on the PATH)
 	uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet -o requirements.lock
