@@ -58,7 +58,7 @@ def serve(service: Service) -> None:
     settings = _settings(service)
     engine = open_engine(settings.database_url)
     if not is_current(engine, service):
-        _stop(f"The database of {service} has not the newest revision. Run: schakel migrate {service}")
+        _stop(f"De database van {service} is niet bij. Voer eerst uit: schakel migrate {service}")
     engine.dispose()
     check_port(settings.host, settings.port)
     uvicorn.run(
@@ -152,7 +152,7 @@ def import_edexml(file: Path) -> None:
         with file.open("rb") as source:
             taken = import_file(engine, source)
     except OSError as error:
-        _stop(f"{file} cannot be read: {error.strerror}.")
+        _stop(f"{file} is niet te lezen: {error.strerror}.")
     out.print_json(taken.model_dump_json(by_alias=True))
 
 
@@ -180,7 +180,7 @@ def _code(text: str | None) -> str | None:
     try:
         return str(SchoolCode.parse(text))
     except ValueError as error:
-        _stop(f"{text!r} is not a school code: {error}.")
+        _stop(f"{text!r} is geen schoolcode: {error}.")
 
 
 def check_port(host: str, port: int) -> None:
@@ -190,7 +190,7 @@ def check_port(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            _stop(f"Port {port} on {host} cannot be used: {error.strerror}. Is another service running there?")
+            _stop(f"Poort {port} op {host} is niet te gebruiken ({error.strerror}). Draait daar al iets?")
 
 
 def _stop(sentence: str) -> NoReturn:
@@ -198,17 +198,28 @@ def _stop(sentence: str) -> NoReturn:
     raise typer.Exit(1)
 
 
+def _sentence(problem: Problem) -> str:
+    """What a person needs to know; for a file with faults the first of them, with its line."""
+    rows = problem.members.get("fouten") or []
+    return problem.uitleg + "".join(f" Regel {row['regel']}: {row['reden']}" for row in rows[:1])
+
+
 def main() -> None:
     """The command; every expected failure is one sentence and exit status 1."""
     try:
         app()
     except SettingsMissing as missing:
-        err.print(f"A setting is missing or wrong: {missing}", style="red", highlight=False, soft_wrap=True)
+        err.print(
+            f"Er ontbreekt een instelling, of er klopt er een niet: {missing}",
+            style="red",
+            highlight=False,
+            soft_wrap=True,
+        )
     except Problem as problem:
-        err.print(f"{problem.uitleg} ({problem})", style="red", highlight=False, soft_wrap=True)
+        err.print(_sentence(problem), style="red", highlight=False, soft_wrap=True)
     except SQLAlchemyError as error:
         reason = str(getattr(error, "orig", None) or error).splitlines()[0]
-        err.print(f"The database cannot be used: {reason}", style="red", highlight=False, soft_wrap=True)
+        err.print(f"De database is niet te gebruiken: {reason}", style="red", highlight=False, soft_wrap=True)
     else:
         return
     sys.exit(1)

@@ -23,7 +23,7 @@ def tidy(text: str) -> str:
     Raises ValueError for NUL and lone surrogates, which PostgreSQL and UTF-8 cannot hold.
     """
     if _FORBIDDEN.search(text):
-        raise ValueError("contains a character that cannot be stored")
+        raise ValueError("bevat een teken dat niet kan worden opgeslagen")
     return unicodedata.normalize("NFC", text).strip()
 
 
@@ -39,7 +39,9 @@ class SchoolCode:
         folded = tidy(text).upper()
         brin, branch = folded[:4], folded[4:] or "00"
         if not (_BRIN.fullmatch(brin) and _BRANCH.fullmatch(branch)):
-            raise ValueError("a school code is a BRIN (two digits, two letters) and a branch of two digits")
+            raise ValueError(
+                "een schoolcode is een BRIN (twee cijfers, twee letters) met een vestigingsnummer van twee cijfers"
+            )
         return cls(brin, branch)
 
     def __str__(self) -> str:
@@ -50,9 +52,9 @@ def parse_key(text: str) -> str:
     """A key of the administration: opaque, 1 to 256 characters, never a dummy (`#…`)."""
     key = tidy(text)
     if not key or len(key) > MAX_KEY_LENGTH:
-        raise ValueError("a key has 1 to 256 characters")
+        raise ValueError("een sleutel heeft 1 tot 256 tekens")
     if is_dummy_key(key):
-        raise ValueError("a key that starts with # is a dummy and names nobody")
+        raise ValueError("een sleutel die met # begint, is tijdelijk en wijst niemand aan")
     return key
 
 
@@ -85,5 +87,5 @@ def parse_email(text: str) -> str:
     try:
         found = validate_email(tidy(text), check_deliverability=False)
     except EmailNotValidError as refused:
-        raise ValueError("this is not an e-mail address") from refused
+        raise ValueError("dit is geen e-mailadres") from refused
     return found.normalized.lower()

@@ -41,7 +41,7 @@ def load(kind: type[S]) -> S:
     except ValidationError as error:
         faults = [
             f"{prefix}{'_'.join(str(step) for step in each['loc']).upper()} "
-            + ("is not set" if each["type"] == "missing" else "has a value that makes no sense")
+            + ("is niet ingesteld" if each["type"] == "missing" else "heeft een waarde die niet kan")
             for each in error.errors(include_input=False, include_url=False)
         ]
-        raise SettingsMissing("; ".join(faults) + ". The README lists every setting.") from None
+        raise SettingsMissing("; ".join(faults) + ". Alle instellingen staan in de README.") from None

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, delete, select
 from sqlalchemy.orm import Session
 
 from services.app_connector.app_accounts import read_accounts, read_app_account, read_app_accounts
 from services.app_connector.carry_out import NIGHTLY, carry_out, erase_due, save_plan
-from services.app_connector.holds import weigh_removals
+from services.app_connector.holds import weigh_removals, weigh_swaps
 from services.app_connector.hub_client import HubClient, coordinators
 from services.app_connector.rosters import read_roster, refresh_roster
 from services.app_connector.rules.people import Accounts, HubRoster, Mode
-from services.app_connector.rules.plan import Held, build
-from services.app_connector.rules.steps import Action, Plan, Subject
+from services.app_connector.rules.plan import Held, build, names_another_person
+from services.app_connector.rules.steps import Action, Plan, Subject, canonical, from_canonical, without_names
 from services.app_connector.rules.wizard import Draft, start
 from services.app_connector.tables import (
     AppAccountRow,
@@ -28,6 +28,7 @@ from services.app_connector.tables import (
     NightRow,
     OutboxRow,
     PlanRow,
+    SyncRow,
 )
 from shared.clock import local_date, local_time
 from shared.database import reading, writing
@@ -40,7 +41,8 @@ MORNING = 7  # o'clock in Amsterdam: until then the hub is asked again
 EVERY = timedelta(minutes=5)
 LEASE = timedelta(minutes=12)
 HOLD_MAIL = "vastgehouden"
-PLANS_KEPT = timedelta(days=30)
+NAMES_KEPT = timedelta(days=30)
+RUNS_KEPT = timedelta(days=396)  # 13 months
 
 DONE, EQUAL, WAITS, PAUSED, NOT_SET_UP, FAILED = (
     "gesynchroniseerd",
@@ -165,18 +167,23 @@ def _build_with_brake(
 ) -> tuple[Plan, bool]:
     today = local_date(now)
     wanted = build(roster, accounts, draft, today, newcomers_wait=True)
-    weighed = {
-        subject: weigh_removals(
-            db, account, subject, {step.account for step in wanted.of(subject, Action.REMOVED) if step.account}, now
-        )
-        for subject in (Subject.PUPIL, Subject.TEACHER)
-    }
-    pupils, teachers = weighed[Subject.PUPIL], weighed[Subject.TEACHER]
-    newly_held = bool(pupils.new or teachers.new)
-    if not pupils.held and not teachers.held:
+    held: dict[Subject, frozenset[int]] = {}
+    newly_held = False
+    for subject in (Subject.PUPIL, Subject.TEACHER):
+        leaving = {step.account for step in wanted.of(subject, Action.REMOVED) if step.account is not None}
+        swapped = {
+            step.account
+            for step in wanted.of(subject, Action.CHANGES)
+            if step.account is not None and names_another_person(step)
+        }
+        removals = weigh_removals(db, account, subject, leaving, now)
+        swaps = weigh_swaps(db, account, subject, swapped, now)
+        held[subject] = removals.held | swaps.held
+        newly_held = newly_held or bool(removals.new or swaps.new)
+    if not any(held.values()):
         return wanted, newly_held
-    held = Held(pupils.held, teachers.held)
-    return build(roster, accounts, draft, today, held=held, newcomers_wait=True), newly_held
+    people = Held(held[Subject.PUPIL], held[Subject.TEACHER])
+    return build(roster, accounts, draft, today, held=people, newcomers_wait=True), newly_held
 
 
 def _queue_hold_mails(db: Session, account: AppAccountRow, roster: HubRoster, now: datetime) -> None:
@@ -186,7 +193,7 @@ def _queue_hold_mails(db: Session, account: AppAccountRow, roster: HubRoster, no
 
 
 def keep_house(engine: Engine, now: datetime) -> None:
-    """Once a day: erase who was removed 30 days ago, and forget the names in old plans."""
+    """Once a day: erase who was removed 30 days ago, and forget old plans and runs."""
     today = local_date(now)
     with reading(engine) as db:
         accounts = [(row.school_id, row.app) for row in db.scalars(select(AppAccountRow))]
@@ -194,14 +201,17 @@ def keep_house(engine: Engine, now: datetime) -> None:
         with writing(engine) as db:
             account = read_app_account(db, school_id, app, lock=True)
             erase_due(db, account, today)
-            _forget_plans(db, account, now - PLANS_KEPT)
+            _forget_plans(db, account, now)
 
 
-def _forget_plans(db: Session, account: AppAccountRow, before: datetime) -> None:
-    """Old plans keep who and what, by id; the names are gone, and with them the possibility to take them back."""
-    old = select(PlanRow).where(PlanRow.account_id == account.id, PlanRow.made_at < before, PlanRow.steps != "")
-    for row in db.scalars(old):
-        if row.carried_out_at is None:
-            db.delete(row)
-        else:
-            row.steps = ""
+def _forget_plans(db: Session, account: AppAccountRow, now: datetime) -> None:
+    """Of an old plan only numbers and actions are left, after 13 months nothing; what was never carried out goes."""
+    own = PlanRow.account_id == account.id
+    db.execute(delete(PlanRow).where(own, PlanRow.carried_out_at.is_(None), PlanRow.made_at < now - NAMES_KEPT))
+    named = select(PlanRow).where(own, PlanRow.made_at < now - NAMES_KEPT, PlanRow.forgotten_at.is_(None))
+    for row in db.scalars(named):
+        row.steps, row.forgotten_at = canonical(without_names(from_canonical(row.steps))), now
+    db.flush()
+    db.execute(delete(SyncRow).where(SyncRow.account_id == account.id, SyncRow.done_at < now - RUNS_KEPT))
+    runs = select(SyncRow.plan_id).where(SyncRow.account_id == account.id)
+    db.execute(delete(PlanRow).where(own, PlanRow.carried_out_at < now - RUNS_KEPT, PlanRow.id.not_in(runs)))

@@ -174,7 +174,7 @@ def submit_undo(app: AppName, body: Confirmation, who: AsCoordinator, db: Db) ->
 def _read_undo(db: Session, account: AppAccountRow) -> tuple[SyncRow, Undo]:
     last = db.scalar(select(SyncRow).where(SyncRow.account_id == account.id).order_by(SyncRow.id.desc()).limit(1))
     plan = db.get(PlanRow, last.plan_id) if last is not None and last.kind != UNDONE else None
-    if last is None or plan is None or not plan.steps:
+    if last is None or plan is None or plan.forgotten_at is not None:
         raise NotFound
     accounts = read_accounts(db, account)
     return last, invert(from_canonical(plan.steps), accounts, read_gone(db, account))

@@ -184,6 +184,7 @@ class PlanRow(Base):
     steps: Mapped[str]
     made_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     carried_out_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    forgotten_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when the names went
 
 
 class SyncRow(Base):
@@ -202,7 +203,7 @@ class SyncRow(Base):
 
 
 class HoldRow(Base):
-    """One person whose removal the brake holds. `decision`: let go, or keep until `keep_until`."""
+    """One person about whom the brake waits for a decision: let go, or keep until `keep_until`."""
 
     __tablename__ = "holds"
     __table_args__ = (
@@ -210,6 +211,7 @@ class HoldRow(Base):
             "uq_holds_open",
             "account_id",
             "subject",
+            "cause",
             "person_id",
             unique=True,
             sqlite_where=text("closed_at IS NULL"),
@@ -220,6 +222,7 @@ class HoldRow(Base):
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
     account_id: Mapped[int] = mapped_column(ForeignKey("app_accounts.id"))
     subject: Mapped[str]  # leerling, docent
+    cause: Mapped[str]  # verwijdering, wissel
     person_id: Mapped[int] = mapped_column(BigId)
     opened_at: Mapped[datetime] = mapped_column(UtcDateTime)
     decision: Mapped[str | None]  # loslaten, houden

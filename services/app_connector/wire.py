@@ -263,6 +263,7 @@ class RunShown(WireModel):
 class HeldPerson(WireModel):
     number: int = Field(alias="nummer")
     subject: str = Field(alias="soort")
+    cause: str = Field(alias="reden")
     name: str = Field(alias="naam")
     since: datetime = Field(alias="sinds")
     decision: str | None = Field(alias="besluit")

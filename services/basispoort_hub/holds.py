@@ -10,7 +10,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from services.basispoort_hub.rosters import Layer, read_roster
-from services.basispoort_hub.sign_in import read_coordinated_school
+from services.basispoort_hub.sign_in import CurrentAccount, read_coordinated_school
 from services.basispoort_hub.tables import HoldRow, OutboxRow
 from services.basispoort_hub.valid_roster import Decision, read_holds, settle
 from shared.brake import Cause, Held
@@ -90,7 +90,7 @@ class WireOutcome(WireModel):
 
 
 @router.get("")
-def show_holds(code: str, request: Request, db: ReadDb) -> list[WireHold]:
+def show_holds(code: str, _account: CurrentAccount, request: Request, db: ReadDb) -> list[WireHold]:
     """Everything that is held for this school: per person what would happen, and why."""
     school = read_coordinated_school(request, db, code)
     valid, mirror = read_roster(db, school.id, Layer.VALID), read_roster(db, school.id, Layer.MIRROR)
@@ -136,7 +136,9 @@ def _consequence(cause: Cause) -> str:
 
 
 @router.post("/{hold_id}")
-def submit_decision(code: str, hold_id: RowId, body: WireDecision, request: Request, db: Db) -> WireOutcome:
+def submit_decision(
+    code: str, hold_id: RowId, _account: CurrentAccount, body: WireDecision, request: Request, db: Db
+) -> WireOutcome:
     """Decide about a whole hold; what follows from it happens in this transaction."""
     school = read_coordinated_school(request, db, code, lock=True)
     held = read_holds(db, school.id).get(hold_id)

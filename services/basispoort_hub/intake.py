@@ -75,6 +75,15 @@ def read_administration(request: Request, db: Session) -> str:
     return name
 
 
+def _calling(request: Request) -> str:
+    with reading(request.app.state.engine) as db:
+        return read_administration(request, db)
+
+
+# Looks before the body does: a stranger gets 401 whatever the rest of the request holds.
+CallingAdministration = Annotated[str, Depends(_calling)]
+
+
 def _check_chosen(school: SchoolRow, administration: str) -> None:
     if school.administration is not None and school.administration != administration:
         raise WrongSchool
@@ -90,9 +99,8 @@ def waits_for(school: SchoolRow) -> str | None:
 
 
 @router.get("/stand")
-def show_standing(code: str, request: Request, response: Response, db: ReadDb) -> WireStanding:
+def show_standing(code: str, administration: CallingAdministration, response: Response, db: ReadDb) -> WireStanding:
     """Which roster does the hub hold, and is the connection on? The ETag is the token for If-Match."""
-    administration = read_administration(request, db)
     school = read_school(db, code)
     _check_chosen(school, administration)
     awaited = waits_for(school)
@@ -131,10 +139,16 @@ Precondition = Annotated[str | None, Depends(_precondition)]
 
 @router.put("/leerlinggegevens")
 def receive_roster(
-    code: str, body: WireRoster, token: Precondition, request: Request, response: Response, db: Db
+    code: str,
+    administration: CallingAdministration,
+    body: WireRoster,
+    token: Precondition,
+    request: Request,
+    response: Response,
+    db: Db,
 ) -> WireReceipt:
     """Take over a whole roster."""
-    school = _open_school(request, db, code)
+    school = _open_school(db, code, administration)
     after = to_canonical(_as_roster(body.entries))
     if fingerprint_of_canonical(after) != body.target:
         raise RosterDiverged("the roster does not have the fingerprint it says it has")
@@ -144,10 +158,16 @@ def receive_roster(
 
 @router.patch("/leerlinggegevens")
 def receive_delta(
-    code: str, body: WireDelta, token: Precondition, request: Request, response: Response, db: Db
+    code: str,
+    administration: CallingAdministration,
+    body: WireDelta,
+    token: Precondition,
+    request: Request,
+    response: Response,
+    db: Db,
 ) -> WireReceipt:
     """Take over what changed. `base` must be the fingerprint the hub holds, the result must be `target`."""
-    school = _open_school(request, db, code)
+    school = _open_school(db, code, administration)
     if school.fingerprint != body.base:
         raise RosterDiverged(expected=body.base, actual=school.fingerprint)
     before = read_canonical(db, school.id, Layer.MIRROR)
@@ -163,8 +183,7 @@ def receive_delta(
     return _accept(request, response, db, school, before, after, token, body)
 
 
-def _open_school(request: Request, db: Session, code: str) -> SchoolRow:
-    administration = read_administration(request, db)
+def _open_school(db: Session, code: str, administration: str) -> SchoolRow:
     school = read_school(db, code, lock=True)
     _check_chosen(school, administration)
     if waits_for(school) is not None:

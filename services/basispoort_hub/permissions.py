@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Path, Request
 from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from services.basispoort_hub.intake import read_administration, read_school, waits_for
+from services.basispoort_hub.intake import CallingAdministration, read_school, waits_for
 from services.basispoort_hub.sign_in import CurrentAccount, read_coordinated_school, read_coordinator
 from services.basispoort_hub.tables import PermissionRow, PublisherRow, SchoolRow
 from shared.clock import local_date
 from shared.clock import now as present
-from shared.database import Db, ReadDb, reading
+from shared.database import Db, ReadDb
 from shared.problems import NotFound, Problem, WrongSchool
 from shared.wire.base import Flag, Text, WireModel
 from shared.wire.rosters import ADMINISTRATION
@@ -82,15 +82,6 @@ class Consent:
     name: str
     sentence: str
     given_at: datetime | None
-
-
-def _calling(request: Request) -> str:
-    with reading(request.app.state.engine) as db:
-        return read_administration(request, db)
-
-
-# Looks before the body does: a stranger gets 401 whatever the rest of the request holds.
-CallingAdministration = Annotated[str, Depends(_calling)]
 
 
 @router.put("/aanmelding", status_code=204)

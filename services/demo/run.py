@@ -1,6 +1,7 @@
 """`make demo`: starts the chain on this machine, walks the two manuals over HTTP, and shows what came of each step."""
 
 import os
+import shlex
 import shutil
 import signal
 import time
@@ -158,7 +159,7 @@ def _start(scene: Scene, processes: Processes) -> None:
     )
     scene.open_site("eduscope-operator", "EDUscope", scene.secret("eduscope operator key"))
     scene.open_site("portal-operator", "Beheerportaal", scene.secret("connector operator key"))
-    lines = "".join(f"{name}={value}\n" for name, value in sorted(scene.facts["settings"].items()))
+    lines = "".join(f"{name}={shlex.quote(value)}\n" for name, value in sorted(scene.facts["settings"].items()))
     environment = FOLDER / "environment"
     environment.touch(mode=0o600)
     environment.write_text(lines)

@@ -21,7 +21,7 @@ RowId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 def _no_citizen_number(text: str) -> str:
     if holds_citizen_number(text):
-        raise ValueError("this looks like a citizen number (BSN), which has no place here")
+        raise ValueError("dit lijkt een burgerservicenummer (BSN), dat hier niet thuishoort")
     return text
 
 

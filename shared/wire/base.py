@@ -26,7 +26,7 @@ class WireModel(BaseModel):
 
 def _required(text: str) -> str:
     if not text:
-        raise ValueError("empty text; leave the value out instead")
+        raise ValueError("lege tekst; laat de waarde dan weg")
     return text
 
 
@@ -37,12 +37,12 @@ def _code(text: str) -> str:
 def _day(value: object) -> object:
     if isinstance(value, date) or (isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value)):
         return value
-    raise ValueError("a date is written as YYYY-MM-DD")
+    raise ValueError("een datum is JJJJ-MM-DD")
 
 
 def _int64(value: int) -> int:
     if not -(2**63) <= value < 2**63:
-        raise ValueError("the number is too large")
+        raise ValueError("het getal is te groot")
     return value
 
 

@@ -9,7 +9,7 @@ import time_machine
 from sqlalchemy import Engine, func, select
 
 from services.app_connector import nightly
-from services.app_connector.tables import AppPupilRow, HoldRow, NightRow, OutboxRow, SyncRow
+from services.app_connector.tables import AppPupilRow, HoldRow, NightRow, OutboxRow, PlanRow, SyncRow
 from shared.database import reading
 from tests.app_connector.hub_simulator import SCHOOL, a_pupil, a_teacher, some_pupils
 from tests.app_connector.portal import Portal, a_portal, app_pupil
@@ -158,6 +158,38 @@ def test_what_a_coordinator_keeps_stays_sixty_days_and_is_asked_again(portal: Po
         assert set(db.scalars(select(HoldRow.decision))) == {None}
 
 
+def test_a_whole_home_group_that_leaves_is_held_though_it_is_no_wave(make_engine: Callable[[str], Engine]) -> None:
+    with time_machine.travel(EVENING, tick=False):
+        portal = a_portal(make_engine)
+        small = [a_pupil(1900 + each, f"Kind{each}", "Klein", group="g6", year="6") for each in range(5)]
+        portal.hub.pupils = [*some_pupils(60), *small]
+        for pupil in portal.hub.pupils[:60]:
+            pupil["groep"] = "g5"
+        portal.hub.staff = [a_teacher(2001, "Lia", "Testman")]
+        portal.seed([])
+        portal.synchronise_everything()
+    portal.hub.pupils = portal.hub.pupils[:60]
+    night(portal)
+    assert len(present(portal)) == 65
+    assert count(portal, HoldRow) == 5
+
+
+def test_a_number_that_names_another_child_waits_for_a_person(portal: Portal) -> None:
+    portal.hub.pupils[0] = a_pupil(1000, "Teun", "Wolters")
+    portal.hub.pupils[1] = a_pupil(1001, "Daantje", "Bakker")
+    night(portal)
+    with time_machine.travel(EVENING, tick=False):
+        names = {each["basispoort"]: each["roepnaam"] for each in portal.app()["leerlingen"]}
+        assert (names[1000], names[1001]) == ("Noor", "Daantje")
+        (held,) = portal.client.get("/api/v1/apps/taalblobs/vastgehouden").json()
+        assert (held["reden"], held["naam"]) == ("wissel", "Noor Bakker")
+        body = {"besluit": "loslaten", "nummers": [held["nummer"]]}
+        assert portal.client.post("/api/v1/apps/taalblobs/vastgehouden", json=body).status_code == 204
+    night(portal, timedelta(days=1))
+    with time_machine.travel(EVENING, tick=False):
+        assert {each["basispoort"]: each["roepnaam"] for each in portal.app()["leerlingen"]}[1000] == "Teun"
+
+
 def test_a_selective_app_waits_for_its_coordinator(portal: Portal) -> None:
     with time_machine.travel(EVENING, tick=False):
         portal.put("wijze", {"wijze": "selectief"})
@@ -203,6 +235,20 @@ def test_who_was_removed_is_erased_after_thirty_days_and_not_before(portal: Port
     assert count(portal, AppPupilRow) == 40
     nightly.keep_house(portal.engine, MIDNIGHT + timedelta(days=30))
     assert count(portal, AppPupilRow) == 39
+
+
+def test_old_plans_lose_their_names_and_later_go(portal: Portal) -> None:
+    with reading(portal.engine) as db:
+        assert "Bakker" in db.scalars(select(PlanRow.steps)).one()
+    nightly.keep_house(portal.engine, EVENING + timedelta(days=31))
+    with reading(portal.engine) as db:
+        plan = db.scalars(select(PlanRow)).one()
+        assert "Bakker" not in plan.steps
+        assert '"source":1000' in plan.steps
+    with time_machine.travel(EVENING, tick=False):
+        portal.get("terugdraaien", 404)
+    nightly.keep_house(portal.engine, EVENING + timedelta(days=400))
+    assert count(portal, PlanRow) == count(portal, SyncRow) == 0
 
 
 def test_a_night_at_once_by_the_operator_leaves_the_claim_alone(portal: Portal) -> None:

@@ -38,8 +38,8 @@ def test_missing_settings_are_named_in_one_sentence(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("HUB_LINK_KEYS", "te kort en geheim")
     with pytest.raises(SettingsMissing) as missing:
         load(Settings)
-    assert "HUB_OPERATOR_KEY is not set" in str(missing.value)
-    assert "HUB_LINK_KEYS has a value that makes no sense" in str(missing.value)
+    assert "HUB_OPERATOR_KEY is niet ingesteld" in str(missing.value)
+    assert "HUB_LINK_KEYS heeft een waarde die niet kan" in str(missing.value)
     assert "geheim" not in str(missing.value)
 
 

@@ -24,9 +24,9 @@ def test_a_school_gets_a_number_and_its_code_in_one_spelling(hub: Hub) -> None:
     assert made == {"id": made["id"], "code": "99ZA00"}
     again = hub.operator().post("/api/v1/operator/scholen", json={"code": "99ZA00", "naam": "Nog eens"})
     assert (again.status_code, again.json()["type"]) == (409, "/problems/school-exists")
-    odd = hub.operator().post("/api/v1/operator/scholen", json={"code": "school", "naam": "x"})
+    odd = hub.operator().post("/api/v1/operator/scholen", json={"code": "zomaariets", "naam": "x"})
     assert odd.status_code == 422
-    assert "school" not in odd.text.replace("/problems", "").replace("a school code", "")
+    assert "zomaariets" not in odd.text
 
 
 def test_the_first_coordinator_gets_an_activation_mail_and_a_reason_on_record(hub: Hub) -> None:

@@ -23,6 +23,8 @@ from services.app_connector.rules.people import (
 )
 from services.app_connector.rules.steps import Action, Note, Plan, Planned, Subject, Values, order
 from services.app_connector.rules.wizard import Draft, current_pairs
+from shared.brake import is_swap
+from shared.roster import Pupil
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +231,23 @@ def _teacher_then(source: HubTeacher, app: AppTeacher | None) -> dict[str, Any]:
         "basispoort_id": source.id,
         "origin": origin.value,
     }
+
+
+def names_another_person(step: Planned) -> bool:
+    """Does a hub number that was known here seem to name somebody else now (shared/brake.py: a swap)?"""
+    if step.before["basispoort_id"] is None or step.before["basispoort_id"] != step.after["basispoort_id"]:
+        return False
+    before, after = (
+        Pupil(
+            key="",
+            first_name=values["first_name"],
+            prefix=values["prefix"],
+            last_name=values["last_name"],
+            eck_id=values.get("eck_id"),
+        )
+        for values in (step.before, step.after)
+    )
+    return is_swap(before, after)
 
 
 # --- groups -----------------------------------------------------------------------------------------------------------

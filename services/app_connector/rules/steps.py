@@ -6,7 +6,7 @@ Work and times are no part of a plan, so its fingerprint says what is written an
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -103,6 +103,11 @@ def canonical(plan: Plan) -> str:
     ]
     body = {"mode": plan.mode.value, "steps": steps, "waiting": list(plan.waiting)}
     return json.dumps(body, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def without_names(plan: Plan) -> Plan:
+    """Who and what, by number alone: all that is kept of a plan in the long run."""
+    return replace(plan, steps=tuple(replace(step, before={}, after={}) for step in plan.steps))
 
 
 def from_canonical(text: str) -> Plan:

@@ -200,6 +200,7 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("account_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("cause", sa.String(), nullable=False),
         sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("opened_at", shared.database.UtcDateTime(timezone=True), nullable=False),
         sa.Column("decision", sa.String(), nullable=True),
@@ -211,7 +212,7 @@ def upgrade() -> None:
     with op.batch_alter_table("holds", schema=None) as batch_op:
         batch_op.create_index(
             "uq_holds_open",
-            ["account_id", "subject", "person_id"],
+            ["account_id", "subject", "cause", "person_id"],
             unique=True,
             sqlite_where=sa.text("closed_at IS NULL"),
             postgresql_where=sa.text("closed_at IS NULL"),
@@ -226,6 +227,7 @@ def upgrade() -> None:
         sa.Column("steps", sa.String(), nullable=False),
         sa.Column("made_at", shared.database.UtcDateTime(timezone=True), nullable=False),
         sa.Column("carried_out_at", shared.database.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("forgotten_at", shared.database.UtcDateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["account_id"], ["app_accounts.id"], name=op.f("fk_plans_account_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_plans")),
         sa.UniqueConstraint(
