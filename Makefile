@@ -1,6 +1,6 @@
 # Targets that a person runs. Each does all its own set-up; it needs only Python 3.11+ (with venv and pip) and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long check format lock docs clean
+.PHONY: help demo test test-long check format lock docs docs-demo clean
 .SUFFIXES:
 
 PYTHON ?= python3
@@ -29,6 +29,9 @@ format: $(VENV)/.development ## put the code into its format
 
 docs: $(VENV)/.development ## write the generated pages in docs/ anew
 	@$(RUN)/python -m services.documentation
+
+docs-demo: $(VENV)/.development ## run the demo and put what it prints into the README
+	@$(RUN)/schakel demo --once | $(RUN)/python -m services.documentation --demo
 
 lock: ## renew the pinned dependencies (needs uv on the PATH)
 	uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet -o requirements.lock

@@ -5,6 +5,7 @@ A test makes them again and fails when what is committed differs, so these pages
 
 import inspect
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from shared.settings import ServiceSettings
 
 ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- settings: made by `make docs` -->", "<!-- end of settings -->"
+DEMO_BEGIN, DEMO_END = "<!-- demo: made by `make docs-demo` -->", "<!-- end of demo -->"
 SERVICES: tuple[type[ServiceSettings], ...] = (EduscopeSettings, HubSettings, ConnectorSettings)
 
 
@@ -90,7 +92,22 @@ def _load_services() -> None:
     import services.eduscope_api.main  # noqa: F401  # loading it is the point
 
 
+def with_demo(readme: str, printed: str) -> str:
+    """The README with the table that `make demo ONCE=1` printed; what the demo prints of passwords stays out."""
+    table = re.search(r"^[^\n]* door de hele keten.*?^└[^\n]*┘$", printed, re.MULTILINE | re.DOTALL)
+    if table is None:
+        raise LookupError("this is not what the demo prints when all its steps were done")
+    before, _, rest = readme.partition(DEMO_BEGIN)
+    _, _, after = rest.partition(DEMO_END)
+    lines = "\n".join(line.rstrip() for line in table.group(0).splitlines())
+    return f"{before}{DEMO_BEGIN}\n```\n{lines}\n```\n{DEMO_END}{after}"
+
+
 def main() -> None:
+    """Write the made pages; with the demo's output on standard input (`--demo`) also the README's example."""
+    if "--demo" in sys.argv:
+        readme = ROOT / "README.md"
+        readme.write_text(with_demo(readme.read_text(), sys.stdin.read()))
     for path, text in made_pages().items():
         path.write_text(text)
 

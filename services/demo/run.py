@@ -52,6 +52,8 @@ STEPS: Sequence[tuple[str, str, Callable[[Scene], str]]] = (
     ("Rekenblobs", "Selectief  Stap 4  Precies wat getoond is", portal.synchronise_some),
     ("nacht", "Tweede nacht: precies de wijzigingen", eduscope.second_night),
     ("Beheerportaal", "De apps volgen", portal.follow_changes),
+    ("nacht", "De rem: een golf van verwijderingen", eduscope.brake),
+    ("Rekenblobs", "Terugdraaien", portal.take_back),
 )
 TO_COME = (("Basispoort", "Inloggen in de apps via Basispoort"),)
 

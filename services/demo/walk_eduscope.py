@@ -293,6 +293,28 @@ def _see_changed_address(scene: Scene, old: str, new: str) -> None:
     scene.wait_for_mail(old, lambda mail: "/activeren/" not in str(mail.get("tekst", "")))
 
 
+def brake(scene: Scene) -> str:
+    """A slip in the administration signs out a third of the pupils: nobody disappears. Mended, the hold dissolves."""
+    eduscope, hub = scene.site("eduscope"), scene.site("hub")
+    present = [row for row in _pupils(scene) if row["uitstroomdatum"] is None]
+    slip = present[: len(present) // 3]
+    if len(slip) < 10:
+        raise NotPossible("de school is te klein voor een golf")
+    today = local_date(now()).isoformat()
+    for row in slip:
+        eduscope.call("PATCH", _edu(scene, f"leerlingen/{row['id']}"), json={"uitstroomdatum": today})
+    run_night(scene, scene.code)
+    publisher = f"/rest/v2/instellingen/{scene.facts['hub-id']}/leerlingen"
+    expect(len(scene.site("publisher").get(publisher)["leerlingen"]) == len(present), "er zijn leerlingen verdwenen")
+    [hold] = hub.get(_edu(scene, "vastgehouden"))
+    expect(len(hold["personen"]) == len(slip), "de rem houdt niet precies deze leerlingen vast")
+    for row in slip:
+        eduscope.call("PATCH", _edu(scene, f"leerlingen/{row['id']}"), json={"uitstroomdatum": None})
+    run_night(scene, scene.code)
+    expect(hub.get(_edu(scene, "vastgehouden")) == [], "de rem loste niet vanzelf op")
+    return f"{len(slip)} leerlingen per ongeluk uitgeschreven: vastgehouden, niemand weg; hersteld: vanzelf opgelost"
+
+
 def run_night(scene: Scene, code: str) -> None:
     """`schakel night --school CODE`, as an operator types it."""
     done = subprocess.run(

@@ -202,6 +202,7 @@ def synchronise_some(scene: Scene) -> str:
 def _synchronise(scene: Scene, app: str) -> str:
     portal, path = scene.site("portal"), f"/api/v1/apps/{app}/koppeling"
     before = {row["id"]: row for row in _registered(scene, app)["leerlingen"]}
+    scene.facts[f"{app}-before"] = before
     plan = portal.call("POST", f"{path}/controleren").json()
     wrong = {"vingerafdruk": "p1:" + "0" * 64, "versie": plan["versie"]}
     portal.call("POST", f"{path}/bevestigen", json=wrong, status=409)
@@ -248,6 +249,24 @@ def follow_changes(scene: Scene) -> str:
     expect({row["basispoort"] for row in registered} == numbers, "in Taalblobs staan anderen dan in Basispoort")
     sentence = (waits["verschillen"] or {}).get("zin", "niets te doen")
     return f"Taalblobs: nieuwe leerling erbij, vertrokken leerling eruit; Rekenblobs wacht: {sentence}"
+
+
+def take_back(scene: Scene) -> str:
+    """The run of Rekenblobs is taken back: the same pupils as before, with their names and work of then."""
+    before = scene.facts.get("rekenblobs-before")
+    if before is None:
+        raise NotPossible("Rekenblobs is niet gesynchroniseerd")
+    portal, path = scene.site("portal"), "/api/v1/apps/rekenblobs/koppeling/terugdraaien"
+    undo = portal.get(path)
+    right = {"vingerafdruk": undo["vingerafdruk"], "versie": undo["versie"]}
+    portal.call("POST", path, json=right)
+    after = _registered(scene, "rekenblobs")
+    pupils = {row["id"]: row for row in after["leerlingen"]}
+    expect(pupils.keys() == before.keys(), "er staan andere leerlingen in de app dan voor de synchronisatie")
+    expect(all(_mark(pupils[one]) == _mark(before[one]) for one in before), "een leerling is niet als voorheen")
+    return (
+        f"{len(pupils)} leerlingen precies als voor de synchronisatie, met hun werk; de app staat op {after['staat']}"
+    )
 
 
 def _population(scene: Scene, app: str) -> AppPopulation:
