@@ -1,6 +1,6 @@
 # Targets that a person runs. Each does all its own set-up; it needs only Python 3.11+ (with venv and pip) and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long check format lock docs docs-demo clean
+.PHONY: help demo test test-long check format bench lock docs docs-demo clean
 .SUFFIXES:
 
 PYTHON ?= python3
@@ -26,6 +26,9 @@ check: $(VENV)/.development ## format, lint, types, import contracts; runs all, 
 
 format: $(VENV)/.development ## put the code into its format
 	@$(RUN)/ruff format . && $(RUN)/ruff check --fix .
+
+bench: $(VENV)/.runtime ## measure against floors and write docs/benchmarks.md (QUICK=1: only see that it works)
+	@$(RUN)/python -m benchmarks.run $(if $(QUICK),--quick)
 
 docs: $(VENV)/.development ## write the generated pages in docs/ anew
 	@$(RUN)/python -m services.documentation

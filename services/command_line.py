@@ -1,5 +1,6 @@
 """The `schakel` command: demo, serve, clock, migrate, night, seed, import and export of EDEXML."""
 
+import gc
 import importlib
 import socket
 import sys
@@ -9,6 +10,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from shared.identifiers import SchoolCode
@@ -36,6 +38,17 @@ def _settings(service: Service) -> Any:
     return load(_part(service, "settings").Settings)
 
 
+def _engine(service: Service, settings: Any) -> Engine:
+    """The database of a service; stops with one sentence when it has not the newest revision."""
+    from shared.database import open_engine
+    from shared.migrate import is_current
+
+    engine = open_engine(settings.database_url)
+    if not is_current(engine, service):
+        _stop(f"De database van {service} is niet bij. Voer eerst uit: schakel migrate {service}")
+    return engine
+
+
 @app.command()
 def demo(
     edexml: Annotated[Path | None, typer.Option(help="an EDEXML file; without it a generated school")] = None,
@@ -52,27 +65,34 @@ def serve(service: Service) -> None:
     """Answer requests, on the host and port of the settings."""
     import uvicorn
 
-    from shared.database import open_engine
-    from shared.migrate import is_current
-
     settings = _settings(service)
-    engine = open_engine(settings.database_url)
-    if not is_current(engine, service):
-        _stop(f"De database van {service} is niet bij. Voer eerst uit: schakel migrate {service}")
-    engine.dispose()
+    _engine(service, settings).dispose()
     check_port(settings.host, settings.port)
+    application = _part(service, "main").create()
+    _calm_collector()
     uvicorn.run(
-        f"services.{service}.main:create",
-        factory=True,
+        application,
         host=settings.host,
         port=settings.port,
         loop="uvloop",
         http="httptools",
         log_config=None,
         access_log=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
         server_header=False,
         date_header=True,
     )
+
+
+def _calm_collector() -> None:
+    """What is there after the start stays: the garbage collector need not look at it again, nor so often at the rest.
+
+    A roster makes tens of thousands of values at once; with Python's own threshold each request is searched many times.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 @app.command()
@@ -106,14 +126,13 @@ def night(
     from services.eduscope_api.hub_client import HubClient
     from services.eduscope_api.nightly import run_now
     from services.eduscope_api.runs import FAILURES
-    from shared.database import open_engine
     from shared.logs import configure
     from shared.service_client import ServiceClient
 
     settings = _settings(Service.EDUSCOPE)
     configure(Service.EDUSCOPE, "WARNING")
     hub = HubClient(ServiceClient("hub", settings.hub_url, settings.hub_key.get_secret_value()))
-    reports = run_now(open_engine(settings.database_url), hub, _code(school), dry_run)
+    reports = run_now(_engine(Service.EDUSCOPE, settings), hub, _code(school), dry_run)
     table = Table("school", "uitkomst", "wat", "ms", box=None)
     for report in reports:
         table.add_row(report.code, report.outcome, report.sentence, str(report.took_ms))
@@ -130,10 +149,9 @@ def seed(number: Annotated[int, typer.Option("--schools", min=1, max=1000, help=
     from services.demo.school import another_school
     from services.eduscope_api.edexml import import_file
     from shared.clock import local_date, now
-    from shared.database import open_engine
     from shared.edexml_write import write_edexml
 
-    engine = open_engine(_settings(Service.EDUSCOPE).database_url)
+    engine = _engine(Service.EDUSCOPE, _settings(Service.EDUSCOPE))
     for place in range(1, number + 1):
         school = another_school(local_date(now()), place)
         import_file(engine, BytesIO(write_edexml(school, created_at=now(), author="Schakel")))
@@ -145,9 +163,8 @@ def seed(number: Annotated[int, typer.Option("--schools", min=1, max=1000, help=
 def import_edexml(file: Path) -> None:
     """Take an EDEXML file (1.0.3, 2.0 or 2.1) into EDUscope: adds and changes, never removes."""
     from services.eduscope_api.edexml import import_file
-    from shared.database import open_engine
 
-    engine = open_engine(_settings(Service.EDUSCOPE).database_url)
+    engine = _engine(Service.EDUSCOPE, _settings(Service.EDUSCOPE))
     try:
         with file.open("rb") as source:
             taken = import_file(engine, source)
@@ -162,9 +179,8 @@ def export_edexml(
 ) -> None:
     """Write a school as EDEXML 2.1."""
     from services.eduscope_api.edexml import export_file
-    from shared.database import open_engine
 
-    content, notices = export_file(open_engine(_settings(Service.EDUSCOPE).database_url), _code(code) or code)
+    content, notices = export_file(_engine(Service.EDUSCOPE, _settings(Service.EDUSCOPE)), _code(code) or code)
     if to is None:
         sys.stdout.buffer.write(content)
     else:
@@ -217,6 +233,8 @@ def main() -> None:
         )
     except Problem as problem:
         err.print(_sentence(problem), style="red", highlight=False, soft_wrap=True)
+    except OSError as error:
+        err.print(f"Dit kan niet worden gelezen of geschreven: {error}", style="red", highlight=False, soft_wrap=True)
     except SQLAlchemyError as error:
         reason = str(getattr(error, "orig", None) or error).splitlines()[0]
         err.print(f"De database is niet te gebruiken: {reason}", style="red", highlight=False, soft_wrap=True)

@@ -7,6 +7,7 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -51,7 +52,11 @@ def settings_table() -> str:
 def _described(settings: type[ServiceSettings], name: str) -> tuple[str, str]:
     field = settings.model_fields[name]
     default = field.get_default()
-    if field.is_required():
+    if name == "port":
+        shown = ", ".join(f"`{one.model_fields[name].get_default()}`" for one in SERVICES)
+    elif isinstance(default, timedelta):
+        shown = f"`PT{default.total_seconds():.0f}S`"
+    elif field.is_required():
         shown = "–"
     elif isinstance(default, SecretStr) or default == "":
         shown = "empty"

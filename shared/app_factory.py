@@ -63,7 +63,14 @@ class House:
 
 def make_app(house: House) -> FastAPI:
     """An application with everything that is the same in every service; the caller adds its own routes."""
-    app = FastAPI(title=house.title, summary=house.summary, version="1", docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title=house.title,
+        summary=house.summary,
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,  # the redirect would be to the Host that the caller wrote
+    )
     app.state.engine = house.engine
     app.state.pages = house.pages
     _add_errors(app, house)

@@ -15,6 +15,7 @@ from shared.problems import BadBody, Problem, TooLarge
 MEGABYTE = 1024 * 1024
 DEFAULT_LIMIT = 1 * MEGABYTE
 SLOWEST_S = 30
+MOST_DIGITS = 18  # of a declared length; Python refuses to read a number of thousands of digits
 REFUSED = "schakel.refused"  # where the scope holds the problem with a body; the app's middleware answers it
 
 
@@ -64,12 +65,11 @@ class BodyGuard:
 
 
 async def _read(scope: Scope, receive: Receive, limit: int) -> bytes | None:
-    headers = {name.lower(): value for name, value in scope["headers"]}
-    encoding = headers.get(b"content-encoding", b"").decode("latin-1").strip().lower()
+    encoding = _header(scope, b"content-encoding").decode("latin-1").strip().lower()
     if encoding not in {"", "identity", "gzip"}:
         raise BadBody("only gzip is known as a content encoding")
-    declared = headers.get(b"content-length", b"0")
-    if declared.isdigit() and int(declared) > limit:
+    declared = _header(scope, b"content-length")
+    if declared.isdigit() and (len(declared) > MOST_DIGITS or int(declared) > limit):
         raise TooLarge(headers={"Connection": "close"})
     opener = zlib.decompressobj(31) if encoding == "gzip" else None
     chunks: list[bytes] = []
@@ -93,6 +93,14 @@ async def _read(scope: Scope, receive: Receive, limit: int) -> bytes | None:
     return b"".join(chunks)
 
 
+def _header(scope: Scope, name: bytes) -> bytes:
+    """The value of a header. Of two lines the guard and the service could each believe another, so both are refused."""
+    found = [value for key, value in scope["headers"] if key.lower() == name]
+    if len(found) > 1:
+        raise BadBody("a header about the body stands twice")
+    return found[0] if found else b""
+
+
 def _open(opener: Any, chunk: bytes, room: int) -> bytes:
     try:
         opened: bytes = opener.decompress(chunk, room + 1)
@@ -107,7 +115,7 @@ def _open(opener: Any, chunk: bytes, room: int) -> bytes:
 
 def _is_json(scope: Scope) -> bool:
     headers = Headers()  # as FastAPI reads it, so that both agree on what is JSON
-    headers["content-type"] = dict(scope["headers"]).get(b"content-type", b"").decode("latin-1")
+    headers["content-type"] = _header(scope, b"content-type").decode("latin-1")
     subtype = headers.get_content_subtype()
     return headers.get_content_maintype() == "application" and (subtype == "json" or subtype.endswith("+json"))
 

@@ -316,7 +316,9 @@ def _with_groups(picture: Picture, people: Iterable[Person]) -> Roster:
     for key, group in picture.valid.groups.items():
         if key not in groups and wanted[key]:
             groups[key] = group
-    return Roster.of([*groups.values(), *(_fitted(person, groups) for person in people)])
+    home = frozenset(key for key, group in groups.items() if group.kind is GroupKind.HOME)
+    composite = frozenset(groups.keys() - home)
+    return Roster.of([*groups.values(), *(_fitted(person, home, composite) for person in people)])
 
 
 def _points_to(person: Person) -> frozenset[str]:
@@ -326,10 +328,8 @@ def _points_to(person: Person) -> frozenset[str]:
     return person.home_groups | person.composite_groups
 
 
-def _fitted(person: Person, groups: Mapping[str, Group]) -> Person:
+def _fitted(person: Person, home: frozenset[str], composite: frozenset[str]) -> Person:
     """A held person may point to a key that has become a group of the other kind; such a pointer is dropped."""
-    home = {key for key, group in groups.items() if group.kind is GroupKind.HOME}
-    composite = groups.keys() - home
     if isinstance(person, Pupil):
         kept = person.home_group if person.home_group in home else None
         if kept == person.home_group and person.composite_groups <= composite:

@@ -69,7 +69,8 @@ def open_engine(url: str) -> Engine:
     else:
         engine = create_engine(
             parsed.set(drivername="postgresql+psycopg"),
-            connect_args={"options": f"-c lock_timeout={BUSY_TIMEOUT_MS}"},
+            # the promise of SQLite's FULL: no commit is told before it is on the disk, whatever the server's default
+            connect_args={"options": f"-c lock_timeout={BUSY_TIMEOUT_MS} -c synchronous_commit=on"},
             pool_size=20,
             pool_pre_ping=True,
         )

@@ -127,6 +127,8 @@ _REFERENCES = {
     "teaches_composite": GroupKind.COMPOSITE,
 }
 _ENTRIES = frozenset({"school", "groep", "samengestelde_groep", "leerling", "leerkracht"})
+# control signs that XML lets through, and signs that turn the reading direction: nobody's name holds one
+_UNSEEN = re.compile("[\\x7f-\\x84\\x86-\\x9f\\u202a-\\u202e\\u2066-\\u2069]")
 _ROLES = frozenset({"rol", "rolomschrijving"})
 
 
@@ -348,7 +350,7 @@ class _Parser(DefusedExpatParser):
         self._places.append(0)
 
     def _keep(self, name: str, pieces: list[str]) -> None:
-        text = "".join(pieces).strip()
+        text = _UNSEEN.sub("", "".join(pieces)).strip()
         if not text:
             return
         if len(text) > LONGEST_TEXT:

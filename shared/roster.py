@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date
 from enum import StrEnum
+from json.encoder import encode_basestring
 from typing import Any
 
 FINGERPRINT_VERSION = "r1"
@@ -42,9 +43,12 @@ def _nfc(entry: Any) -> None:
     """Give every text of a frozen value its one Unicode spelling, so that equal means equal."""
     for name in entry.__slots__:
         value = getattr(entry, name)
-        if type(value) is str and not value.isascii():
-            object.__setattr__(entry, name, unicodedata.normalize("NFC", value))
-        elif isinstance(value, frozenset) and any(type(item) is str and not item.isascii() for item in value):
+        if value is None:
+            continue
+        if type(value) is str:
+            if not value.isascii():
+                object.__setattr__(entry, name, unicodedata.normalize("NFC", value))
+        elif value and isinstance(value, frozenset) and not "".join(value).isascii():
             normal = frozenset(unicodedata.normalize("NFC", item) for item in value)
             object.__setattr__(entry, name, normal)
 
@@ -161,33 +165,52 @@ def kind_of(entry: Entry) -> Kind:
     return Kind.PUPIL if isinstance(entry, Pupil) else Kind.STAFF
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, frozenset):
-        return sorted(value)
-    return value.isoformat() if isinstance(value, date) else value
+_TYPES: dict[Kind, type[Entry]] = {Kind.GROUP: Group, Kind.PUPIL: Pupil, Kind.STAFF: StaffMember}
+_SETS = ("composite_groups", "home_groups")
+# type -> its fields, sorted, each with how it begins in the canonical spelling
+_SPELLED = {
+    type_: [(name, f'"{name}":') for name in sorted(each.name for each in fields(type_))] for type_ in _TYPES.values()
+}
 
 
 def canonical_entry(entry: Entry) -> str:
-    """The one JSON spelling of an entry: keys sorted, unset values left out, no spaces, Unicode NFC as it is."""
-    values = {each.name: _plain(getattr(entry, each.name)) for each in fields(entry)}
-    kept = {name: value for name, value in values.items() if value is not None and value != []}
-    return json.dumps(kept, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    """The one JSON spelling of an entry: keys sorted, unset values left out, no spaces, Unicode NFC as it is.
 
-
-_TYPES: dict[Kind, type[Entry]] = {Kind.GROUP: Group, Kind.PUPIL: Pupil, Kind.STAFF: StaffMember}
-_SETS = ("composite_groups", "home_groups")
+    Written by hand, because every roster passes here several times a night; a test holds it against `json.dumps`.
+    """
+    members: list[str] = []
+    for name, begin in _SPELLED[type(entry)]:
+        value = getattr(entry, name)
+        if value is None:
+            continue
+        if isinstance(value, str):
+            members.append(begin + encode_basestring(value))
+        elif isinstance(value, date):
+            members.append(f'{begin}"{value.isoformat()}"')
+        elif value:
+            members.append(f"{begin}[{','.join([encode_basestring(item) for item in sorted(value)])}]")
+    return "{" + ",".join(members) + "}"
 
 
 def entry_from_canonical(kind: Kind, text: str) -> Entry:
     """The entry that `canonical_entry` wrote."""
-    values: dict[str, Any] = json.loads(text)
+    return _entry(kind, json.loads(text))
+
+
+def entries_from_canonical(kind: Kind, texts: Iterable[str]) -> list[Entry]:
+    """The same for many at once, which is faster."""
+    return [_entry(kind, values) for values in json.loads(f"[{','.join(texts)}]")]
+
+
+def _entry(kind: Kind, values: dict[str, Any]) -> Entry:
     for name in _SETS:
         if name in values:
             values[name] = frozenset(values[name])
     if kind is Kind.GROUP:
         values["kind"] = GroupKind(values["kind"])
     else:
-        values = {"first_name": None, "last_name": None, **values}
+        values.setdefault("first_name", None)
+        values.setdefault("last_name", None)
     if kind is Kind.STAFF:
         values["roles"] = frozenset(Role(role) for role in values.get("roles", ()))
         values["ends_on"] = date.fromisoformat(values["ends_on"]) if "ends_on" in values else None

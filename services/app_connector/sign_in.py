@@ -15,6 +15,7 @@ from shared.attempts import claim_attempt, forgive_attempt
 from shared.browser import see_other
 from shared.clock import now as present
 from shared.database import Db, reading, writing
+from shared.identifiers import tidy
 from shared.passwords import LONGEST, password_fits
 from shared.problems import NotFound, NotSignedIn, Problem, TooManyAttempts
 from shared.sessions import end_session, hash_cookie, read_user_id, start_session
@@ -57,7 +58,11 @@ class Coordinator:
 
 
 def fold_user_name(typed: str) -> str:
-    return typed.strip().casefold()
+    """User names do not mind case or spaces around them. What cannot be stored becomes the name that nobody has."""
+    try:
+        return tidy(typed).casefold()
+    except ValueError:
+        return ""
 
 
 def read_user(db: Session, cookie: str | None) -> User | None:

@@ -6,13 +6,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from services.app_connector.rules.people import Mode, Origin
-from shared.wire.base import Code, Day, Email, Key, Number, Text, WireModel
+from shared.wire.base import Code, Day, Email, Flag, Key, Number, Text, WireModel
 
 AppName = Literal["taalblobs", "rekenblobs"]
 Id = Annotated[Number, Field(ge=1)]
 PathId = Annotated[int, Field(ge=1, lt=2**63)]  # in a path every number is text
 Fingerprint = Annotated[str, StringConstraints(strict=True, pattern=r"^p1:[0-9a-f]{64}$")]
-Secret = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=1000)]
+Secret = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=1000, pattern=r"^[^\x00]*$")]
 
 
 # --- helpdesk ---------------------------------------------------------------------------------------------------------
@@ -302,7 +302,7 @@ class TeacherSeeded(WireModel):
     prefix: Text | None = Field(None, alias="voorvoegsel")
     last_name: Text | None = Field(None, alias="achternaam")
     email: Email | None = Field(None, alias="emailadres")
-    is_admin: bool = Field(False, alias="isBeheerder")
+    is_admin: Flag = Field(False, alias="isBeheerder")
 
 
 class AppAccountSeeded(WireModel):

@@ -83,7 +83,7 @@ def read_desk(
     if db.get(ConnectionRow, school_id) is None:
         raise ConnectionInactive(school=school_id)
     row = db.get(DraftRow, account.id) or DraftRow(account_id=account.id, version=0, body=None, saved_at=present())
-    version = re.sub(r'^(?:W/)?"(.*)"$', r"\1", if_match.strip()) if if_match else None
+    version = re.sub(r'^(?:W/)?"(.*)"$', r"\1", if_match.strip()) if if_match is not None else None
     if version not in (None, "*", str(row.version)):
         raise DraftOutdated(versie=row.version)
     draft = wizard.from_json(row.body) if row.body is not None else None

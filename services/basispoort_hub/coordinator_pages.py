@@ -1,9 +1,13 @@
-"""The HTML: the status page, and accepting an invitation on it."""
+"""The HTML: the status page, deciding on it about what is held, accepting an invitation."""
 
-from fastapi import APIRouter, Request, Response
+from typing import Annotated
+from urllib.parse import quote
 
+from fastapi import APIRouter, Form, Request, Response
+
+from services.basispoort_hub.holds import Choice, save_decision
 from services.basispoort_hub.overview import read_overview
-from services.basispoort_hub.sign_in import read_signed_in
+from services.basispoort_hub.sign_in import CurrentAccount, read_signed_in
 from services.basispoort_hub.teachers import accept
 from shared.browser import Pages, see_other
 from shared.database import Db
@@ -29,6 +33,20 @@ def show_status(request: Request, school: str = "") -> Response:
         school=overview.own.name if overview is not None and overview.own is not None else "",
         gebruiker=overview.email if overview is not None else "",
     )
+
+
+@router.post("/vastgehouden/{hold_id}", include_in_schema=False)
+def submit_decision(
+    hold_id: RowId,
+    _account: CurrentAccount,
+    code: Annotated[str, Form(alias="school", max_length=16)],
+    choice: Annotated[Choice, Form(alias="besluit")],
+    request: Request,
+    db: Db,
+) -> Response:
+    """A button under what is held."""
+    save_decision(request, db, code, hold_id, choice)
+    return see_other(f"/?school={quote(code)}")
 
 
 @router.post("/uitnodigingen/{number}/aanvaarden", include_in_schema=False)

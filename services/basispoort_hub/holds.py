@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 
 from services.basispoort_hub.rosters import Layer, read_roster
 from services.basispoort_hub.sign_in import CurrentAccount, read_coordinated_school
-from services.basispoort_hub.tables import HoldRow, OutboxRow
+from services.basispoort_hub.tables import HoldRow, OutboxRow, SchoolRow
 from services.basispoort_hub.valid_roster import Decision, read_holds, settle
 from shared.brake import Cause, Held
 from shared.clock import now as present
-from shared.database import Db, ReadDb, writing
+from shared.database import Db, ReadDb, reading, writing
 from shared.outbox import save_message
 from shared.problems import NotFound, Problem
 from shared.roster import Kind, Person, Roster
@@ -140,18 +140,26 @@ def submit_decision(
     code: str, hold_id: RowId, _account: CurrentAccount, body: WireDecision, request: Request, db: Db
 ) -> WireOutcome:
     """Decide about a whole hold; what follows from it happens in this transaction."""
+    return WireOutcome(held=save_decision(request, db, code, hold_id, body.choice))
+
+
+def save_decision(request: Request, db: Session, code: str, hold_id: int, choice: Choice) -> int:
+    """Carry out what the coordinator decided; returns how many people of the school are still held.
+
+    Raises NotFound, ChoiceNotPossible.
+    """
     school = read_coordinated_school(request, db, code, lock=True)
     held = read_holds(db, school.id).get(hold_id)
     if held is None:
         raise NotFound
-    if body.choice not in CHOICES[held.cause]:
+    if choice not in CHOICES[held.cause]:
         raise ChoiceNotPossible(choices=sorted(CHOICES[held.cause]))
     now = present()
-    if body.choice is Choice.KEEP:
+    if choice is Choice.KEEP:
         db.get_one(HoldRow, hold_id).kept_until = now + KEPT
     mirror = read_roster(db, school.id, Layer.MIRROR)
-    settled = settle(db, school, mirror, now, request.app.state.links, decision=decision_of(body.choice, held))
-    return WireOutcome(held=settled.held_people)
+    settled = settle(db, school, mirror, now, request.app.state.links, decision=decision_of(choice, held))
+    return settled.held_people
 
 
 def decision_of(choice: Choice, held: Held) -> Decision:
@@ -169,12 +177,18 @@ def decision_of(choice: Choice, held: Held) -> Decision:
 
 def remind(engine: Engine, now: datetime) -> int:
     """Queue the daily reminder for every open hold; one that was kept asks again when its 60 days are over."""
-    with writing(engine) as db:
-        due = list(_due_holds(db, now))
-        for row in due:
-            row.reminded_at, row.kept_until = now, None
-            save_message(db, OutboxRow, "hold-reminder", {"hold": row.id}, now)
-    return len(due)
+    with reading(engine) as db:
+        school_ids = sorted({row.school_id for row in _due_holds(db, now)})
+    reminded = 0
+    for school_id in school_ids:
+        with writing(engine) as db:
+            db.get_one(SchoolRow, school_id, with_for_update=True)  # so that no decision of this moment is overwritten
+            for row in _due_holds(db, now):
+                if row.school_id == school_id:
+                    row.reminded_at, row.kept_until = now, None
+                    save_message(db, OutboxRow, "hold-reminder", {"hold": row.id}, now)
+                    reminded += 1
+    return reminded
 
 
 def _due_holds(db: Session, now: datetime) -> list[HoldRow]:

@@ -16,6 +16,7 @@ from services.basispoort_hub.links import LinkMaker
 from services.basispoort_hub.rosters import (
     Canonical,
     Layer,
+    Spelled,
     read_canonical,
     recompute_fingerprint,
     save_canonical,
@@ -149,8 +150,9 @@ def receive_roster(
 ) -> WireReceipt:
     """Take over a whole roster."""
     school = _open_school(db, code, administration)
-    after = to_canonical(_as_roster(body.entries))
-    if fingerprint_of_canonical(after) != body.target:
+    roster = _as_roster(body.entries)
+    after = Spelled(roster, to_canonical(roster))
+    if fingerprint_of_canonical(after.canonical) != body.target:
         raise RosterDiverged("the roster does not have the fingerprint it says it has")
     before = read_canonical(db, school.id, Layer.MIRROR)
     return _accept(request, response, db, school, before, after, token, body)
@@ -180,7 +182,7 @@ def receive_delta(
         after[kind].update(entries)
     if (reached := fingerprint_of_canonical(after)) != body.target:
         raise RosterDiverged(expected=body.target, actual=reached)
-    return _accept(request, response, db, school, before, after, token, body)
+    return _accept(request, response, db, school, before, Spelled(to_roster(after), after), token, body)
 
 
 def _open_school(db: Session, code: str, administration: str) -> SchoolRow:
@@ -197,7 +199,7 @@ def _accept(
     db: Session,
     school: SchoolRow,
     before: Canonical,
-    after: Canonical,
+    after: Spelled,
     if_match: str | None,
     body: WireRoster | WireDelta,
 ) -> WireReceipt:
@@ -209,8 +211,7 @@ def _accept(
     4. Let the valid roster, accounts, holds and answers follow.
     """
     now = present()
-    mirror = to_roster(after)
-    if found := objections(mirror):
+    if found := objections(after.roster):
         raise RosterInconsistent(
             objections=[
                 {"code": each.code, "soort": each.kind, "key": each.key, "uitleg": each.sentence}
@@ -219,13 +220,15 @@ def _accept(
         )
     is_first = school.first_received_at is None
     _move_token(db, school, if_match, body.target, now)
-    save_canonical(db, school.id, Layer.MIRROR, before, after)
+    save_canonical(db, school.id, Layer.MIRROR, before, after.canonical)
     links: LinkMaker = request.app.state.links
-    settled = settle(db, school, mirror, now, links, leaving=body.leavers.values(), is_first_push=is_first)
+    settled = settle(
+        db, school, after.roster, now, links, spelled=after, leaving=body.leavers.values(), is_first_push=is_first
+    )
     school.first_received_at = school.first_received_at or now
     assert school.token is not None
     response.headers["ETag"] = f'"{school.token}"'
-    return _receipt(school, before, after, settled)
+    return _receipt(school, before, after.canonical, settled)
 
 
 def _move_token(db: Session, school: SchoolRow, if_match: str | None, target: str, now: datetime) -> None:

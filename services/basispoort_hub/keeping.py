@@ -75,21 +75,21 @@ def close_ended(engine: Engine, now: datetime, links: LinkMaker) -> int:
 
 def forget_leavers(engine: Engine, now: datetime) -> int:
     """Leave only a number and a hash of the key of people who left 30 days ago; returns how many."""
-    with writing(engine) as db:
-        gone = db.execute(
-            select(PersonRow.id, PersonRow.key).where(
-                PersonRow.left_at < now - LEAVERS_KEPT, PersonRow.key.is_not(None)
-            )
-        ).all()
-        for person_id, key in gone:
-            assert key is not None
-            # the condition again: on PostgreSQL somebody may have come back meanwhile
-            db.execute(
-                update(PersonRow)
-                .where(PersonRow.id == person_id, PersonRow.left_at < now - LEAVERS_KEPT)
-                .values(key=None, key_hash=hash_of_key(key))
-            )
-    return len(gone)
+    due = (PersonRow.left_at < now - LEAVERS_KEPT, PersonRow.key.is_not(None))
+    with reading(engine) as db:
+        school_ids = list(db.scalars(select(PersonRow.school_id).where(*due).distinct().order_by(PersonRow.school_id)))
+    forgotten = 0
+    for school_id in school_ids:
+        with writing(engine) as db:
+            db.get_one(SchoolRow, school_id, with_for_update=True)  # nobody comes back meanwhile
+            gone = db.execute(select(PersonRow.id, PersonRow.key).where(PersonRow.school_id == school_id, *due)).all()
+            for person_id, key in gone:
+                assert key is not None
+                db.execute(
+                    update(PersonRow).where(PersonRow.id == person_id).values(key=None, key_hash=hash_of_key(key))
+                )
+            forgotten += len(gone)
+    return forgotten
 
 
 def forget_closed_accounts(engine: Engine, now: datetime, links: LinkMaker) -> int:

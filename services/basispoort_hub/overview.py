@@ -10,16 +10,17 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from services.basispoort_hub.account_book import COUNTS
+from services.basispoort_hub.holds import CHOICES, REASONS, Choice, describe_held
 from services.basispoort_hub.permissions import Consent, WireConnection, connection_of, read_consents
-from services.basispoort_hub.rosters import Layer
+from services.basispoort_hub.rosters import Layer, read_roster
 from services.basispoort_hub.sign_in import read_signed_in
 from services.basispoort_hub.tables import AccountRow, AppointmentRow, CoordinatorRow, EntryRow, HoldRow, SchoolRow
 from services.basispoort_hub.teachers import WireTeacher, read_invitations, read_teachers
 from services.basispoort_hub.valid_roster import read_holds
-from shared.brake import Cause
+from shared.brake import Cause, Held
 from shared.database import reading
 from shared.problems import NotSignedIn
-from shared.roster import Kind
+from shared.roster import Kind, Roster
 
 HELD = {
     Cause.REMOVALS: "zouden verdwijnen",
@@ -28,14 +29,27 @@ HELD = {
     Cause.COORDINATOR: "zou als ICT-coördinator een ander e-mailadres krijgen",
 }
 
+BUTTONS = {
+    Choice.TRANSFER: "Overzetten: het zijn dezelfde personen",
+    Choice.SAME_PERSON: "Zelfde persoon: laat de wijziging door",
+    Choice.OTHER_PERSON: "Iemand anders: geef een nieuw nummer",
+    Choice.LET_GO: "Loslaten: laat het doorgaan",
+    Choice.KEEP: "Vasthouden, 60 dagen",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class OpenHold:
-    """What the brake holds now. `what` is Dutch."""
+    """What the brake holds now: who, what would happen, why, and what can be decided; all in Dutch."""
 
+    id: int
     count: int
     what: str
+    reason: str
     since: datetime
+    kept_until: datetime | None
+    people: Sequence[tuple[str, str]]  # name, what would happen
+    choices: Sequence[tuple[str, str]]  # value, text of the button
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +129,25 @@ def _read_school(db: Session, request: Request, school: SchoolRow) -> SchoolPict
 
 
 def _read_open_holds(db: Session, school_id: int) -> list[OpenHold]:
-    return [
-        OpenHold(len(held.keys), HELD[held.cause], db.get_one(HoldRow, hold_id).opened_at)
-        for hold_id, held in read_holds(db, school_id).items()
-    ]
+    holds = read_holds(db, school_id)
+    if not holds:
+        return []
+    valid, mirror = read_roster(db, school_id, Layer.VALID), read_roster(db, school_id, Layer.MIRROR)
+    return [_open_hold(db.get_one(HoldRow, hold_id), held, valid, mirror) for hold_id, held in holds.items()]
+
+
+def _open_hold(row: HoldRow, held: Held, valid: Roster, mirror: Roster) -> OpenHold:
+    return OpenHold(
+        id=row.id,
+        count=len(held.keys),
+        what=HELD[held.cause],
+        reason=REASONS[held.cause, held.kind],
+        since=row.opened_at,
+        kept_until=row.kept_until,
+        people=sorted(describe_held(held, valid, mirror)),
+        choices=[(choice.value, BUTTONS[choice]) for choice in BUTTONS if _makes_sense(choice, held)],
+    )
+
+
+def _makes_sense(choice: Choice, held: Held) -> bool:
+    return choice in CHOICES[held.cause] and (choice is not Choice.TRANSFER or bool(held.newcomers))

@@ -88,7 +88,8 @@ class Consent:
 def receive_tick(code: str, body: WireTick, administration: CallingAdministration, db: Db) -> None:
     """The administration tells that its administrator ticked, or unticked, Basispoort."""
     school = read_school(db, code, lock=True)
-    if school.administration not in {None, administration}:
+    # before a school has chosen, only the administration that can be chosen counts
+    if administration != (school.administration or ADMINISTRATION):
         raise WrongSchool
     school.administration_on, school.heard_at = body.is_on, present()
 

@@ -71,8 +71,8 @@ def senders(post: Post) -> dict[str, Sender]:
         "closed": lambda number, body: post.send(_read(post, _closed, number, body["account"])),
         "appointed": lambda number, body: post.send(_read(post, _appointed, number, body["account"], body["school"])),
         "silence": lambda number, body: post.send(_read(post, _silence, number, body["account"], body["school"])),
-        "hold": lambda _id, body: _share_hold(post, body["hold"], is_reminder=False),
-        "hold-reminder": lambda _id, body: _share_hold(post, body["hold"], is_reminder=True),
+        "hold": lambda number, body: _share_hold(post, number, body["hold"], is_reminder=False),
+        "hold-reminder": lambda number, body: _share_hold(post, number, body["hold"], is_reminder=True),
         "hold-told": lambda number, body: post.send(
             _read(post, _hold, number, body["hold"], body["account"], body["reminder"])
         ),
@@ -168,14 +168,22 @@ def _hold(
     return Letter(email, "vastgehouden.txt", values, f"message-{number}")
 
 
-def _share_hold(post: Post, hold_id: int, *, is_reminder: bool) -> None:
-    """A hold concerns every coordinator: one message each, so that one refused address costs nobody else a mail."""
+def _share_hold(post: Post, number: int, hold_id: int, *, is_reminder: bool) -> None:
+    """A hold concerns every coordinator: one message each, so that one refused address costs nobody else a mail.
+
+    Message `number` may be shared again, after a kill before it was marked as sent: who has a message from it already
+    gets no second one.
+    """
     now = present()
     with writing(post.engine) as db:
         school_id = db.get_one(HoldRow, hold_id).school_id
+        db.scalars(select(SchoolRow.id).where(SchoolRow.id == school_id).with_for_update()).one()
+        later = select(OutboxRow.body).where(OutboxRow.id > number, OutboxRow.topic == "hold-told")
+        told = {body["account"] for body in db.scalars(later) if body.get("from") == number}
         for account_id in read_coordinator_ids(db, school_id):
-            body = {"hold": hold_id, "account": account_id, "reminder": is_reminder}
-            save_message(db, OutboxRow, "hold-told", body, now)
+            if account_id not in told:
+                body = {"hold": hold_id, "account": account_id, "reminder": is_reminder, "from": number}
+                save_message(db, OutboxRow, "hold-told", body, now)
 
 
 def read_coordinator_ids(db: Session, school_id: int) -> list[int]:

@@ -20,6 +20,7 @@ MOST_FOUND = 100
 
 router = APIRouter(prefix="/rest/v2", tags=["uitgevers"])
 InstitutionId = Annotated[int, Field(ge=1, lt=2**63)]
+Sought = Annotated[str, AfterValidator(tidy)]  # PostgreSQL cannot even look for a NUL
 IfNoneMatch = Annotated[str | None, Header(max_length=2000)]
 
 
@@ -146,8 +147,8 @@ def show_permission(institution_id: InstitutionId, request: Request, db: ReadDb)
 def search_institutions(
     request: Request,
     db: ReadDb,
-    name: Annotated[str | None, Query(alias="naam", max_length=200)] = None,
-    brincode: Annotated[str | None, Query(max_length=10)] = None,
+    name: Annotated[Sought | None, Query(alias="naam", max_length=200)] = None,
+    brincode: Annotated[Sought | None, Query(max_length=10)] = None,
 ) -> list[InstitutionSearchResult]:
     """Institutions by a part of the name, or by BRIN with or without branch; open without permission."""
     read_publisher_id(request, db)

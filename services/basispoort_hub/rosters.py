@@ -6,6 +6,7 @@ entries, so that reading back a saved roster gives the same roster and the same 
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
@@ -14,10 +15,11 @@ from sqlalchemy.orm import Session
 
 from services.basispoort_hub.tables import EntryRow, PersonRow
 from shared.roster import (
+    Entry,
     Kind,
     Roster,
     canonical_entry,
-    entry_from_canonical,
+    entries_from_canonical,
     fingerprint_of_canonical,
 )
 
@@ -37,17 +39,48 @@ def read_canonical(db: Session, school_id: int, layer: Layer) -> Canonical:
             EntryRow.school_id == school_id, EntryRow.layer == layer
         )
     )
+    by_name = {kind.value: entries for kind, entries in found.items()}
     for kind, key, body in rows:
-        found[Kind(kind)][key] = body
+        by_name[kind][key] = body
     return found
 
 
-def to_roster(canonical: Canonical) -> Roster:
-    return Roster.of(entry_from_canonical(kind, body) for kind in Kind for body in canonical[kind].values())
+@dataclass(frozen=True, slots=True)
+class Spelled:
+    """A roster and its canonical entries. What two layers have in common is read and spelled once."""
+
+    roster: Roster
+    canonical: Canonical
 
 
-def to_canonical(roster: Roster) -> Canonical:
-    return {kind: {key: canonical_entry(entry) for key, entry in roster.of_kind(kind).items()} for kind in Kind}
+def to_roster(canonical: Canonical, known: Spelled | None = None) -> Roster:
+    """Read canonical entries; those that `known` spells alike are taken from there."""
+    entries: list[Entry] = []
+    for kind in Kind:
+        bodies = canonical[kind]
+        if known is None:
+            entries += entries_from_canonical(kind, bodies.values())
+            continue
+        spelled, read = known.canonical[kind], known.roster.of_kind(kind)
+        others = iter(entries_from_canonical(kind, [body for key, body in bodies.items() if spelled.get(key) != body]))
+        entries += [read[key] if spelled.get(key) == body else next(others) for key, body in bodies.items()]
+    return Roster.of(entries)
+
+
+def to_canonical(roster: Roster, known: Spelled | None = None) -> Canonical:
+    """Spell every entry; the spelling of those that are the very entries of `known` is taken from there."""
+    found: Canonical = {}
+    for kind in Kind:
+        entries = roster.of_kind(kind)
+        if known is None:
+            found[kind] = {key: canonical_entry(entry) for key, entry in entries.items()}
+        else:
+            read, spelled = known.roster.of_kind(kind), known.canonical[kind]
+            found[kind] = {
+                key: spelled[key] if read.get(key) is entry else canonical_entry(entry)
+                for key, entry in entries.items()
+            }
+    return found
 
 
 def read_roster(db: Session, school_id: int, layer: Layer) -> Roster:

@@ -16,6 +16,7 @@ from services.basispoort_hub.answers import save_answers
 from services.basispoort_hub.links import LinkMaker
 from services.basispoort_hub.rosters import (
     Layer,
+    Spelled,
     read_canonical,
     read_people,
     rename_people,
@@ -72,14 +73,18 @@ def settle(
     now: datetime,
     links: LinkMaker,
     *,
+    spelled: Spelled | None = None,
     leaving: Mapping[Kind, Mapping[str, date]] | None = None,
     decision: Decision | None = None,
     is_first_push: bool = False,
 ) -> Settled:
-    """Bring the valid roster, and all that hangs on it, to where the mirror and the holds say it should be."""
+    """Bring the valid roster, and all that hangs on it, to where the mirror and the holds say it should be.
+
+    `spelled` is the mirror with its canonical entries, where they are at hand: the two rosters mostly agree.
+    """
     leaving, decision = leaving or {}, decision or Decision()
     before_rows = read_canonical(db, school.id, Layer.VALID)
-    before = to_roster(before_rows)
+    before = to_roster(before_rows, spelled)
     ids_before = read_people(db, school.id)
     open_holds = read_holds(db, school.id)
     picture = Picture(
@@ -94,7 +99,7 @@ def settle(
         is_first_push=is_first_push,
     )
     weighed = weigh(picture, Limits())
-    after_rows = to_canonical(weighed.valid)
+    after_rows = to_canonical(weighed.valid, spelled)
     for kind in PEOPLE:
         rename_people(db, school.id, kind, weighed.rekeyed.get(kind, {}))
         replace_people(db, school.id, kind, decision.other_person.get(kind, frozenset()), now)

@@ -81,6 +81,10 @@ class Processes:
             time.sleep(0.1)
         raise DidNotStart(f"{name} kwam niet op gang. Zie {self.folder / 'logs' / (name + '.log')}.")
 
+    def pid_of(self, name: str) -> int:
+        """The process id of one of them."""
+        return self._running[name].pid
+
     def ended(self) -> list[str]:
         """The names of processes that stopped by themselves, which none should."""
         return [name for name, process in self._running.items() if process.poll() is not None]

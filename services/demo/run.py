@@ -87,6 +87,8 @@ def run_demo(edexml: Path | None, *, once: bool) -> int:
             _start(scene, processes)
         outcomes = _walk(scene, processes, console)
         _show(console, scene, outcomes)
+        if not once:
+            _show_entrances(console, scene)
         failed = [each for each in outcomes if each.sign == "✗"]
         if not once:
             _stay_up(console, processes)
@@ -131,6 +133,7 @@ def _with_code(school: EdexmlFile) -> EdexmlFile:
 
 def _start(scene: Scene, processes: Processes) -> None:
     """Start mail, hub, EDUscope and Beheerportaal, in that order: the hub hands out the keys the others need."""
+    os.umask(0o077)  # what the demo keeps is for the person who runs it alone
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
     mail = str(PORTS["mail (SMTP)"])
@@ -228,6 +231,9 @@ def _show(console: Console, scene: Scene, outcomes: list[Outcome]) -> None:
         for where, what in TO_COME:
             table.add_row("–", where, what, "komt nog", "")
     console.print(table)
+
+
+def _show_entrances(console: Console, scene: Scene) -> None:
     console.print("Kijk zelf rond:")
     for who, service, user, secret in (
         ("beheerder", "EDUscope", "beheerder@eduscope.example", "beheerder"),

@@ -9,12 +9,13 @@ from sqlalchemy import Engine
 from services.eduscope_api.administrators import OwnSchool, read_administrator, read_schools
 from services.eduscope_api.rosters import read_picture
 from services.eduscope_api.rules.exchange import roster_of
-from services.eduscope_api.rules.readiness import Weight, findings
+from services.eduscope_api.rules.readiness import Finding, Weight, findings
 from services.eduscope_api.runs import WireRun, read_runs
 from shared.clock import local_date, now
 from shared.database import reading
 
 RUNS_SHOWN = 10
+FINDINGS_SHOWN = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Overview:
     errors: int = 0
     warnings: int = 0
     runs: Sequence[WireRun] = ()
+    found: Sequence[Finding] = ()  # the first of the errors and warnings, errors first
 
 
 def read_overview(engine: Engine, request: Request, code: str) -> Overview | None:
@@ -57,4 +59,5 @@ def read_overview(engine: Engine, request: Request, code: str) -> Overview | Non
             errors,
             len(found) - errors,
             read_runs(db, row.id, RUNS_SHOWN),
+            sorted(found, key=lambda finding: finding.weight is not Weight.ERROR)[:FINDINGS_SHOWN],
         )

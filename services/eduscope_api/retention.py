@@ -35,9 +35,8 @@ def remove_expired(engine: Engine, now: datetime) -> int:
     """
     with reading(engine) as db:
         school_ids = db.scalars(select(SchoolRow.id).order_by(SchoolRow.id)).all()
-    erased = sum(_erase_people(engine, school_id, now) for school_id in school_ids)
+    erased = sum(_clear_school(engine, school_id, now) for school_id in school_ids)
     with writing(engine) as db:
-        db.execute(delete(RunRow).where(RunRow.started_at < now - RUNS))
         db.execute(delete(SessionRow).where(SessionRow.expires_at < now - SESSIONS))
         remove_old_attempts(db, AttemptRow, now)
     if erased:
@@ -45,10 +44,11 @@ def remove_expired(engine: Engine, now: datetime) -> int:
     return erased
 
 
-def _erase_people(engine: Engine, school_id: int, now: datetime) -> int:
+def _clear_school(engine: Engine, school_id: int, now: datetime) -> int:
     gone_since = local_date(now) - PEOPLE
     with writing(engine) as db:
         lock_school(db, school_id)
+        db.execute(delete(RunRow).where(RunRow.school_id == school_id, RunRow.started_at < now - RUNS))
         pupils = db.scalars(
             select(PupilRow).where(
                 PupilRow.school_id == school_id, PupilRow.erased_at.is_(None), PupilRow.left_on <= gone_since

@@ -24,7 +24,13 @@ class WireModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, serialize_by_alias=True)
 
 
+# Line breaks and other control signs would let one value forge a line in a mail; bidi overrides hide what is written.
+_UNSEEN = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029\\u202a-\\u202e\\u2066-\\u2069]")
+
+
 def _required(text: str) -> str:
+    if _UNSEEN.search(text):
+        raise ValueError("een regeleinde of een onzichtbaar teken mag hier niet")
     if not text:
         raise ValueError("lege tekst; laat de waarde dan weg")
     return text

@@ -56,7 +56,7 @@ class WirePupil(WireModel):
     composite_groups: frozenset[Key] = Field(frozenset(), alias="samengestelde_groepen")
 
     def to_value(self) -> Pupil:
-        return Pupil(**self.model_dump(by_alias=False))
+        return Pupil(**vars(self))  # the same names; model_dump would copy every one
 
     @classmethod
     def of(cls, pupil: Pupil) -> "WirePupil":
@@ -77,7 +77,7 @@ class WireStaffMember(WireModel):
     ends_on: Day | None = Field(None, alias="einddatum")
 
     def to_value(self) -> StaffMember:
-        return StaffMember(**self.model_dump(by_alias=False))
+        return StaffMember(**vars(self))
 
     @classmethod
     def of(cls, member: StaffMember) -> "WireStaffMember":

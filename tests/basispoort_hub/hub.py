@@ -13,7 +13,9 @@ from sqlalchemy import Engine, select
 
 from services.basispoort_hub.coordinator_pages import make_pages
 from services.basispoort_hub.links import LinkMaker
+from services.basispoort_hub.main import create_app
 from services.basispoort_hub.post import Post, senders
+from services.basispoort_hub.settings import Settings
 from services.basispoort_hub.tables import AccountRow, OutboxRow
 from shared.clock import now
 from shared.database import reading
@@ -135,6 +137,18 @@ class Hub:
     def account(self, email: str) -> AccountRow:
         with reading(self.engine) as db:
             return db.scalars(select(AccountRow).where(AccountRow.email == email)).one()
+
+
+def open_mailing_hub(url: str) -> Hub:
+    """A hub on a migrated database."""
+    settings = Settings(
+        database_url=url,
+        base_url=BASE_URL,
+        mail_from="Basispoort <noreply@hub.example>",
+        operator_key=OPERATOR_KEY,
+        link_keys="link-key-for-tests-0123456789abcdef",
+    )
+    return Hub(create_app(settings))
 
 
 def answered(answer: Response, status: int) -> Any:

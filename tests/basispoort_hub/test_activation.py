@@ -23,6 +23,10 @@ BROWSER = {"Accept": "text/html"}
 
 @pytest.fixture
 def link(hub: Hub) -> str:
+    return link_of_anna(hub)
+
+
+def link_of_anna(hub: Hub) -> str:
     """The path of a live activation link."""
     hub.add_school()
     hub.appoint(ANNA)

@@ -1,16 +1,18 @@
 """What comes in: receipts, the compare-and-swap, refusals that change nothing, and the rows read back."""
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from sqlalchemy import Engine, func, select, update
+from sqlalchemy.orm import Session
 from time_machine import travel
 
-from services.basispoort_hub import intake
+from services.basispoort_hub import holds, intake
 from services.basispoort_hub.intake import check_all_fingerprints
 from services.basispoort_hub.rosters import (
     Layer,
@@ -20,10 +22,19 @@ from services.basispoort_hub.rosters import (
     save_canonical,
     to_canonical,
 )
-from services.basispoort_hub.tables import AccountRow, EntryRow, OutboxRow, PersonRow, SchoolRow
+from services.basispoort_hub.tables import (
+    AccountRow,
+    AdministrationKeyRow,
+    EntryRow,
+    HoldRow,
+    OutboxRow,
+    PersonRow,
+    SchoolRow,
+)
 from shared.clock import now
 from shared.database import reading, writing
 from shared.roster import EMPTY, Kind, Role, Roster, fingerprint
+from shared.service_auth import hash_key
 from tests.basispoort_hub.a_hub import CODE, Hub, open_hub
 from tests.factories import a_group, a_pupil, a_roster, a_staff_member, rosters
 
@@ -246,6 +257,46 @@ def test_a_kept_hold_asks_again_after_sixty_days(hub: Hub) -> None:
     assert remind(hub.engine, now() + timedelta(days=61)) == 1
 
 
+def kept_by_a_decision_that_overlaps_the_reminder(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Is a hold still kept, when the coordinator kept it while the reminder was at work?"""
+    hub.put(SCHOOL, token=None)
+    hub.patch(SCHOOL, Roster.of(entry for entry in SCHOOL.entries() if not entry.key.startswith("p")))
+    later = now() + timedelta(days=2)
+    looked, due_holds = threading.Event(), holds._due_holds
+
+    def look(db: Session, at: datetime) -> list[HoldRow]:
+        found = due_holds(db, at)
+        looked.set()
+        return found
+
+    monkeypatch.setattr(holds, "_due_holds", look)
+    reminder = threading.Thread(target=holds.remind, args=(hub.engine, later))
+    with writing(hub.engine) as db:
+        db.get_one(SchoolRow, hub.school_id, with_for_update=True)
+        db.execute(update(HoldRow).values(kept_until=later + timedelta(days=60)))
+        reminder.start()
+        looked.wait(30)
+    reminder.join()
+    with reading(hub.engine) as db:
+        return all(row.kept_until is not None for row in db.scalars(select(HoldRow)))
+
+
+def test_a_decision_that_overlaps_the_reminder_stands(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert kept_by_a_decision_that_overlaps_the_reminder(hub, monkeypatch)
+
+
+def test_a_reminder_that_looks_only_once_would_overwrite_it(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    def remind(engine: Engine, at: datetime) -> None:
+        with reading(engine) as db:
+            due = holds._due_holds(db, at)
+        with writing(engine) as db:
+            for row in due:
+                db.execute(update(HoldRow).where(HoldRow.id == row.id).values(kept_until=None))
+
+    monkeypatch.setattr(holds, "remind", remind)
+    assert not kept_by_a_decision_that_overlaps_the_reminder(hub, monkeypatch)
+
+
 def test_a_swap_waits_for_a_person_and_another_child_gets_another_number(hub: Hub) -> None:
     hub.put(SCHOOL, token=None)
     first = person_ids(hub)
@@ -333,3 +384,35 @@ def test_a_second_wave_within_a_week_counts_with_the_first(hub: Hub) -> None:
         back = Roster.of([*second.entries(), SCHOOL.pupils["p5"], SCHOOL.pupils["p6"]])
         assert hub.patch(second, back).json()["vastgehouden"] == 0
         assert hub.patch(back, second).json()["vastgehouden"] == 0
+
+
+def test_the_coordinator_sees_who_is_held_and_decides_on_the_page(hub: Hub) -> None:
+    hub.put(SCHOOL, token=None)
+    less = Roster.of(entry for entry in SCHOOL.entries() if entry.key not in {f"p{n}" for n in range(1, 21)})
+    hub.patch(SCHOOL, less)
+    page = hub.client.get("/", headers={"Accept": "text/html"}).text
+    assert page.count("zou verdwijnen") == 20
+    assert SCHOOL.pupils["p7"].full_name in page
+    assert "Loslaten" in page
+    assert "Overzetten" not in page, "nobody came back under a new key"
+    [hold] = hub.holds()
+    form = {"school": CODE, "besluit": "loslaten"}
+    answer = hub.client.post(f"/vastgehouden/{hold['id']}", data=form, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/?school={CODE}")
+    assert hub.roster() == less
+
+
+def test_the_tick_of_another_administration_does_not_count(hub: Hub) -> None:
+    with writing(hub.engine) as db:
+        db.add(AdministrationKeyRow(key_hash=hash_key("schakel_other"), administration="Anders", created_at=now()))
+        db.execute(update(SchoolRow).values(administration=None, connection_on=False, administration_on=False))
+    path, body = f"/api/v1/scholen/{CODE}/aanmelding", {"aangezet": True}
+    other = hub.client.put(path, json=body, headers={"Authorization": "Bearer schakel_other"})
+    assert (other.status_code, other.json()["type"]) == (403, "/problems/wrong-school")
+    assert hub.client.put(path, json=body, headers=hub.as_administration).status_code == 204
+
+
+@pytest.mark.parametrize("sign", ["\n", "\x1b", "\u2028", "\u202e", "\x85"])
+def test_no_name_holds_a_sign_that_forges_a_line_or_hides(hub: Hub, sign: str) -> None:
+    broken = Roster.of([a_group("g1"), a_pupil("p1", first_name=f"Noor{sign}x", home_group="g1")])
+    assert hub.put(broken, token=None).status_code == 422

@@ -13,6 +13,8 @@ from services.basispoort_hub.tables import PermissionRow
 from shared.clock import local_date, now
 from shared.database import writing
 from shared.roster import GroupKind, Role, Roster
+from shared.wire.base import WireModel
+from shared.wire.schools import InstitutionGroups, InstitutionOverview, InstitutionPupils, InstitutionStaff
 from tests.basispoort_hub.a_hub import CODE, PUBLISHER_KEY, Hub, open_hub
 from tests.factories import a_group, a_pupil, a_roster, a_staff_member
 
@@ -38,6 +40,20 @@ def hub(make_engine: Callable[[str], Engine]) -> Iterator[Hub]:
     opened.put(SCHOOL, token=None)
     yield opened
     opened.client.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "model"),
+    [
+        ("", InstitutionOverview),
+        ("/groepen", InstitutionGroups),
+        ("/leerlingen", InstitutionPupils),
+        ("/staf", InstitutionStaff),
+    ],
+)
+def test_the_stored_bytes_are_those_of_the_models(hub: Hub, path: str, model: type[WireModel]) -> None:
+    body = hub.rest(path).content
+    assert model.model_validate_json(body).model_dump_json().encode() == body
 
 
 def test_the_overview_holds_everything_in_the_real_shape(hub: Hub) -> None:

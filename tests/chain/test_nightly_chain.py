@@ -47,8 +47,8 @@ class RealHub(FakeHub):
 
 
 class ChainHistory(History):
-    def __init__(self, hub: Hub, seed: int) -> None:
-        super().__init__("sqlite://", seed, restores=False)
+    def __init__(self, url: str, hub: Hub, seed: int) -> None:
+        super().__init__(url, seed, restores=False)
         self.hub = RealHub(hub)
         self.road = Road(self.hub, self.chance)
         self.client = self.hub.client(self.road)
@@ -63,11 +63,11 @@ def open_hubs(make_engine: Callable[[str], Engine]) -> Iterator[Callable[[], Hub
 
 @pytest.mark.parametrize("seed", range(HISTORIES))
 def test_a_history_against_the_real_hub_ends_right_after_one_good_night(
-    open_hubs: Callable[[], Hub], seed: int
+    open_hubs: Callable[[], Hub], quick_url: Callable[[str], str], seed: int
 ) -> None:
     hub = open_hubs()
     hub.open_school(CODE)
-    history = ChainHistory(hub, seed)
+    history = ChainHistory(quick_url("eduscope_api"), hub, seed)
     history.run()
     assert history.is_right(), seed
     assert history.good_night() == "", "a second run sends nothing"

@@ -9,8 +9,6 @@ from sqlalchemy import Engine
 
 from services.eduscope_api.main import create_app
 from services.eduscope_api.settings import Settings
-from shared import migrate
-from shared.database import open_engine
 from shared.passwords import hash_password
 from tests.eduscope_api.fake_hub import FakeHub
 from tests.eduscope_api.rows import CODE, OTHER_CODE
@@ -30,14 +28,10 @@ def hub() -> FakeHub:
 
 
 @pytest.fixture
-def client(database_url: Callable[[str], str], hub: FakeHub) -> Iterator[TestClient]:
+def client(migrated_url: Callable[[str], str], hub: FakeHub) -> Iterator[TestClient]:
     """A stranger at EDUscope's door; `client.app.state.engine` is its database."""
-    url = database_url("eduscope_app")
-    engine = open_engine(url)
-    migrate.upgrade(engine, "eduscope_api")
-    engine.dispose()
     settings = Settings(
-        database_url=url,
+        database_url=migrated_url("eduscope_api"),
         base_url="http://testserver",
         hub_url="http://hub.example",
         hub_key=SecretStr("k"),

@@ -1,10 +1,11 @@
 """The sender: one school brought to the hub, whatever the road does."""
 
+import os
 import random
 import sqlite3
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import httpx
 import pytest
@@ -375,15 +376,19 @@ class History:
         return self.hub.schools[CODE].roster == own_roster(self.engine, self.school)
 
 
-HISTORIES = 300
+POSTGRES = bool(os.environ.get("SCHAKEL_TEST_POSTGRES"))
+HISTORIES = 30 if POSTGRES else 300  # each needs a database of its own
 BLOCKS = 6  # so that several processes can share the work
+QuickUrl = Callable[[str], str]
 
 
 @pytest.mark.parametrize("restores", [False, True], ids=["bad road", "bad road and restored backups"])
 @pytest.mark.parametrize("block", range(BLOCKS // 2))
-def test_every_history_ends_right_after_one_good_night(block: int, restores: bool) -> None:
+def test_every_history_ends_right_after_one_good_night(block: int, restores: bool, quick_url: QuickUrl) -> None:
+    if restores and POSTGRES:
+        pytest.skip("the backups of these histories are SQLite's")
     for seed in range(block * HISTORIES // BLOCKS, (block + 1) * HISTORIES // BLOCKS):
-        history = History("sqlite://", seed, restores=restores)
+        history = History(quick_url("eduscope_api"), seed, restores=restores)
         history.run()
         assert history.is_right(), seed
         assert history.good_night() == "", f"history {seed}: a second run sends nothing"
@@ -394,9 +399,9 @@ def test_every_history_ends_right_after_one_good_night(block: int, restores: boo
         history.close()
 
 
-def test_a_hub_without_compare_and_swap_would_be_caught() -> None:
+def test_a_hub_without_compare_and_swap_would_be_caught(quick_url: QuickUrl) -> None:
     def ends_right(seed: int) -> bool:
-        history = History("sqlite://", seed, guards=False, restores=False)
+        history = History(quick_url("eduscope_api"), seed, guards=False, restores=False)
         history.run()
         right = history.is_right()
         history.close()
@@ -405,8 +410,8 @@ def test_a_hub_without_compare_and_swap_would_be_caught() -> None:
     assert not all(map(ends_right, range(HISTORIES)))
 
 
-def test_a_history_on_a_real_file_ends_right_too(tmp_path: Path) -> None:
-    history = History(f"sqlite:///{tmp_path / 'eduscope.db'}", 7, restores=False)
+def test_a_history_on_a_migrated_database_ends_right_too(migrated_url: Callable[[str], str]) -> None:
+    history = History(migrated_url("eduscope_api"), 7, restores=False)
     history.run()
     assert history.is_right()
     history.close()

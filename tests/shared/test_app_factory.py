@@ -161,6 +161,12 @@ def test_an_unknown_address_is_a_problem_too(client: TestClient, method: str, st
     assert (answer.status_code, answer.json()["type"]) == (status, "/problems/not-found")
 
 
+def test_an_address_with_a_slash_too_many_is_not_sent_on_to_the_host_that_the_caller_wrote(client: TestClient) -> None:
+    answer = client.get("/missing/", headers={"Host": "elsewhere.example"}, follow_redirects=False)
+    assert answer.status_code == 404
+    assert "elsewhere" not in answer.text + str(answer.headers)
+
+
 def test_a_wrong_method_names_the_right_one(client: TestClient) -> None:
     answer = client.put("/api/v1/missing")
     assert (answer.status_code, answer.json()["type"]) == (405, "/problems/method-not-allowed")

@@ -1,9 +1,10 @@
 """Sign-in attempts: pauses that grow, a limit per network, and nobody locked out for good."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine, create_engine, select
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from shared.attempts import (
@@ -16,6 +17,7 @@ from shared.attempts import (
     pause_after,
     remove_old_attempts,
 )
+from shared.database import open_engine
 
 START = datetime(2026, 11, 22, 8, 30, tzinfo=UTC)
 
@@ -29,8 +31,8 @@ class AttemptRow(AttemptColumns, Base):
 
 
 @pytest.fixture
-def engine() -> Engine:
-    engine = create_engine("sqlite://")
+def engine(database_url: Callable[[str], str]) -> Engine:
+    engine = open_engine(database_url("attempts"))
     Base.metadata.create_all(engine)
     return engine
 
