@@ -8,6 +8,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 S = TypeVar("S", bound="ServiceSettings")
 
+Port = Annotated[int, Field(ge=1, le=65535)]
+Interval = Annotated[timedelta, Field(ge=timedelta(seconds=1))]
+WebAddress = Annotated[str, Field(pattern=r"^https?://[^/?#\s]+$")]
+Sender = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$|^[^<>]*<[^@\s<>]+@[^@\s<>]+>$")]
+
 
 class SettingsMissing(Exception):
     """The environment lacks a setting, or holds one that makes no sense; the text is for the operator."""
@@ -19,27 +24,19 @@ class ServiceSettings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
     database_url: str  # sqlite:///path or postgresql://user:password@host/name
-    base_url: Annotated[
-        str, Field(pattern=r"^https?://[^/?#\s]+$")
-    ]  # how browsers reach this service; links in mails start with it
+    base_url: WebAddress  # how browsers reach this service; links in mails start with it
     host: str = "127.0.0.1"  # the address to listen on
     trusted_proxies: str = ""  # addresses of reverse proxies whose X-Forwarded-For counts, with commas; empty: nobody's
-    port: Annotated[int, Field(ge=1, le=65535)]  # the port to listen on (EDUscope, hub, Beheerportaal)
+    port: Port  # the port to listen on (EDUscope, hub, Beheerportaal)
     log_level: Literal["DEBUG", "INFO", "WARNING"] = "INFO"  # DEBUG, INFO or WARNING
-    tick: Annotated[timedelta, Field(ge=timedelta(seconds=1))] = timedelta(
-        minutes=1
-    )  # how often the clock process looks at the night, as an ISO 8601 duration
-    outbox_tick: Annotated[timedelta, Field(ge=timedelta(seconds=1))] = timedelta(
-        seconds=5
-    )  # how often it looks at messages to send
+    tick: Interval = timedelta(minutes=1)  # how often the clock process looks at the night, as an ISO 8601 duration
+    outbox_tick: Interval = timedelta(seconds=5)  # how often it looks at messages to send
     smtp_host: str = "127.0.0.1"  # the mail server
-    smtp_port: int = 25  # its port
+    smtp_port: Port = 25  # its port
     smtp_start_tls: bool = False  # must the connection to it be encrypted with STARTTLS?
     smtp_user: str = ""  # who signs in there; empty: nobody does
     smtp_password: SecretStr = SecretStr("")  # that user's password
-    mail_from: Annotated[
-        str, Field(pattern=r"^[^@\s]+@[^@\s]+$|^[^<>]*<[^@\s<>]+@[^@\s<>]+>$")
-    ]  # the From address of every mail
+    mail_from: Sender  # the From address of every mail
 
 
 def load(kind: type[S]) -> S:

@@ -19,7 +19,9 @@ from tests.broken_bodies import Request
 from tests.broken_json import MARK, Wanted
 
 PATIENCE_S = 10  # an answer that takes longer is none
-SIGN_IN = ("POST", "/inloggen")
+# Pages that may hold what came in, never as markup: the form shows what was typed, or is sent to its own address.
+MIRRORS = {"/inloggen", "/activeren/{token}"}
+ONE_ANSWER = "/activeren/{token}/opnieuw"  # says the same to everybody, so that nobody learns who has an account
 # What a refused request may write all the same: a sign-in is counted before it is looked at, and a step of the wizard
 # first asks the hub, remembers when, and keeps the answer.
 BOOKKEEPING = {
@@ -217,7 +219,6 @@ class Verdicts:
 def faults_of(answer: Answer, request: Request, template: str, changed: list[str], *, stranger: bool) -> Iterator[str]:
     """What is wrong with this answer to this request."""
     done = 200 <= answer.status < 400
-    door = (request.method, template)
     if answer.status == -1:
         yield "no answer"
     if answer.status >= 500:
@@ -228,9 +229,9 @@ def faults_of(answer: Answer, request: Request, template: str, changed: list[str
     away = answer.status in {301, 302, 307, 308} or not answer.headers.get("location", "/").startswith("/")
     if away:
         yield "sent away"
-    if (not done or away) and (f"<{MARK}" in shown_in or (MARK in shown_in and not (is_page and door == SIGN_IN))):
+    if (not done or away) and (f"<{MARK}" in shown_in or (MARK in shown_in and not (is_page and template in MIRRORS))):
         yield "echo"
-    if done and request.refusable and not (stranger and sent_on):
+    if done and request.refusable and template != ONE_ANSWER and not (stranger and sent_on):
         yield "carried out"
     if (set(changed) - BOOKKEEPING.get(template, set())) and (request.refusable or not done):
         yield "change"

@@ -20,6 +20,7 @@ import traceback
 import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -34,7 +35,7 @@ from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.pool import NullPool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared import logs, migrate
+from shared import logs, migrate, passwords
 from shared.database import open_engine
 from tests.stored_state import State, read_state
 
@@ -131,6 +132,7 @@ class Ended:
 
 def in_child(work: Callable[[Callable[[str, Any], None]], Any]) -> Ended:
     """Do this in a forked process; `work` gets a function with which it can tell something before it is killed."""
+    assert threading.active_count() == 1, "a process with threads must not fork"
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -370,6 +372,8 @@ class Nursery:
             for service, engine in ready.engines.items():
                 read_state(service, engine)
                 engine.dispose()
+        passwords._TWO_AT_ONCE.shutdown()  # its threads would be missing in the forks
+        passwords._TWO_AT_ONCE = ThreadPoolExecutor(2)
         gc.collect()
         gc.freeze()
         self._copy(ready)
@@ -437,7 +441,6 @@ class Nursery:
         kill_at: int | None,
         repeat: bool = True,
     ) -> Ended:
-        assert threading.active_count() == 1, "a process with threads must not fork"
 
         def work(tell: Callable[[str, Any], None]) -> tuple[list[str], State, Counter[Mail]]:
             time_machine.travel(AT + stage * LATER, tick=True).start()  # for as long as this process lives

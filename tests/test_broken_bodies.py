@@ -34,7 +34,7 @@ from tests.test_house_rules import calls_of
 LONG = bool(os.environ.get("SCHAKEL_LONG"))
 SHARDS = 4 if LONG else 1
 ONE_IN = 1 if LONG else 60  # of the table for those who may
-STRANGER_ONE_IN = 2 if LONG else 300  # they are stopped at the same first door each time
+STRANGER_ONE_IN = 1 if LONG else 300  # they are stopped at the same first door each time
 BY_CHANCE = 250 if LONG else 1  # of every door that takes a body, on top of the table
 SERVICES = migrate.SERVICES
 

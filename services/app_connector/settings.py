@@ -1,11 +1,9 @@
 """Every environment variable of the portal. A default must be safe in production and public."""
 
-from typing import Annotated
-
-from pydantic import Field, SecretStr
+from pydantic import SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from shared.settings import ServiceSettings
+from shared.settings import Port, ServiceSettings
 
 
 class Settings(ServiceSettings):
@@ -13,7 +11,7 @@ class Settings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="CONNECTOR_", frozen=True, extra="ignore")
 
-    port: Annotated[int, Field(ge=1, le=65535)] = 8003
+    port: Port = 8003
     hub_url: str  # where the hub answers
     hub_key: SecretStr  # the bearer key of the publisher at the hub
     operator_key: SecretStr  # the bearer key of the operator's calls

@@ -171,7 +171,7 @@ def receive_delta(
     """Take over what changed. `base` must be the fingerprint the hub holds, the result must be `target`."""
     school = _open_school(db, code, administration)
     if school.fingerprint != body.base:
-        raise RosterDiverged(expected=body.base, actual=school.fingerprint)
+        raise RosterDiverged(actual=school.fingerprint)
     before = read_canonical(db, school.id, Layer.MIRROR)
     after = {kind: dict(entries) for kind, entries in before.items()}
     removed = {Kind.GROUP: body.remove.groups, Kind.PUPIL: body.remove.pupils, Kind.STAFF: body.remove.staff}
@@ -181,7 +181,7 @@ def receive_delta(
     for kind, entries in to_canonical(_as_roster(body.put)).items():
         after[kind].update(entries)
     if (reached := fingerprint_of_canonical(after)) != body.target:
-        raise RosterDiverged(expected=body.target, actual=reached)
+        raise RosterDiverged(actual=reached)
     return _accept(request, response, db, school, before, Spelled(to_roster(after), after), token, body)
 
 

@@ -1,19 +1,19 @@
 """What a publisher may read: /rest/v2/instellingen, in the shape of the real Basispoort REST interface."""
 
-from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from services.basispoort_hub.answers import read_answer
 from services.basispoort_hub.tables import PermissionRow, PublisherKeyRow, SchoolRow
 from shared.database import ReadDb
+from shared.identifiers import tidy
 from shared.problems import CallerUnknown, NotFound, Problem
 from shared.service_auth import bearer_hash
-from shared.wire.base import WireModel
+from shared.wire.base import Day, WireModel
 from shared.wire.schools import InstitutionGroups, InstitutionOverview, InstitutionPupils, InstitutionStaff
 
 MOST_FOUND = 100
@@ -88,13 +88,13 @@ def show_institutions(request: Request, db: ReadDb) -> list[int]:
 
 # The two day lists stand before the routes with an id, so that the word is never taken for one.
 @router.get("/instellingen/synchronizationpermission/toegekend/{day}")
-def show_granted(day: date, request: Request, db: ReadDb) -> list[int]:
+def show_granted(day: Day, request: Request, db: ReadDb) -> list[int]:
     """Who gave the caller permission on that day in Amsterdam."""
     return _on_day(db, request, PermissionRow.granted_on == day)
 
 
 @router.get("/instellingen/synchronizationpermission/ingetrokken/{day}")
-def show_withdrawn(day: date, request: Request, db: ReadDb) -> list[int]:
+def show_withdrawn(day: Day, request: Request, db: ReadDb) -> list[int]:
     """Who withdrew it on that day in Amsterdam."""
     return _on_day(db, request, PermissionRow.withdrawn_on == day)
 

@@ -7,13 +7,13 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from services.basispoort_hub.links import LinkMaker
-from shared.settings import ServiceSettings
+from shared.settings import Port, ServiceSettings
 
 
 class Settings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="HUB_", frozen=True, extra="ignore")
 
-    port: Annotated[int, Field(ge=1, le=65535)] = 8002
+    port: Port = 8002
     operator_key: SecretStr  # the bearer key of the operator's calls
     link_keys: SecretStr  # one key for activation links, or two with a comma between: the first signs, both count
     activation_days: Annotated[int, Field(ge=1, le=90)] = 14  # how long an activation link can be used

@@ -1,17 +1,15 @@
 """Every environment variable of EDUscope; the names start with EDUSCOPE_."""
 
-from typing import Annotated
-
-from pydantic import Field, SecretStr
+from pydantic import SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from shared.settings import ServiceSettings
+from shared.settings import Port, ServiceSettings
 
 
 class Settings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="EDUSCOPE_", frozen=True, extra="ignore")
 
-    port: Annotated[int, Field(ge=1, le=65535)] = 8001
+    port: Port = 8001
     hub_url: str  # where the hub is
     hub_key: SecretStr  # the bearer key that the hub gave this administration
     operator_key: SecretStr  # the bearer key of the operator's calls

@@ -74,3 +74,23 @@ def test_an_account_is_made_once_and_only_for_a_known_school(portal: Portal) -> 
     loose = {"roepnaam": "Noor", "groep": "Geen"}
     body = {"instellingsnummer": SCHOOL, "app": "rekenblobs", "beheerder": "b", "leerlingen": [loose]}
     assert portal.operator("appaccounts", body).json()["type"] == "/problems/group-unknown"
+
+
+def test_a_name_that_cannot_be_stored_is_nobodys(portal: Portal) -> None:
+    """PostgreSQL cannot even look for a NUL."""
+    for name in ("ict@deproef.example\0", "\0"):
+        answer = portal.client.post("/inloggen", data={"gebruiker": name, "wachtwoord": "iets heel anders"})
+        assert answer.status_code == 401
+
+
+@pytest.mark.parametrize("password", ["\0", "een lang wachtwoord\0"])
+def test_a_password_holds_no_nul(portal: Portal, password: str) -> None:
+    user = {"gebruiker": "iemand@deproef.example", "wachtwoord": password, "rol": "helpdesk"}
+    assert portal.operator("gebruikers", user).status_code == 422
+
+
+@pytest.mark.parametrize(("sent", "status"), [(1, 422), ("true", 422), (None, 422), (True, 201)])
+def test_whether_a_teacher_is_administrator_is_true_or_false(portal: Portal, sent: object, status: int) -> None:
+    body = {"instellingsnummer": SCHOOL, "app": "rekenblobs", "beheerder": "baas@deproef.example"}
+    teachers = [{"achternaam": "Hagen", "emailadres": "hagen@deproef.example", "isBeheerder": sent}]
+    assert portal.operator("appaccounts", {**body, "docenten": teachers}).status_code == status

@@ -175,3 +175,12 @@ def test_a_coordinator_of_two_schools_chooses_one_and_sees_no_other(portal: Port
     assert portal.client.get("/api/v1/apps/taalblobs").status_code == 404
     assert portal.client.put("/api/v1/school", json={"instellingsnummer": SCHOOL}).status_code == 200
     assert len(portal.app()["leerlingen"]) == 1
+
+
+def test_an_if_match_without_a_version_is_none_that_fits(portal: Portal) -> None:
+    portal.seed([app_pupil("Noor", "Bakker")])
+    portal.put("wijze", {"wijze": "selectief"})
+    for sent, status in (("", 409), (" ", 409), ('""', 409), ("*", 200)):
+        path = f"{portal.base}/leerlingen"
+        answer = portal.client.put(path, json={"basispoort": [1002]}, headers={"If-Match": sent})
+        assert answer.status_code == status, sent

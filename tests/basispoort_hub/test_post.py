@@ -50,6 +50,22 @@ def test_a_link_that_is_void_when_the_mail_would_leave_is_not_sent(hub: Hub) -> 
         assert db.scalars(select(OutboxRow.sent_at)).one() is not None, "and is not tried again"
 
 
+@pytest.mark.parametrize("topic", ["hold", "hold-reminder"])
+def test_a_hold_that_is_shared_again_after_a_kill_is_told_once(hub: Hub, topic: str) -> None:
+    hub.add_school()
+    for email in (ANNA, BRAM):
+        hub.appoint(email)
+    hub.post_all()
+    open_hold(hub, topic)
+    assert len(hub.post_all()) == 2
+    with writing(hub.engine) as db:  # killed between sharing and the mark that says so
+        db.execute(update(OutboxRow).where(OutboxRow.topic == topic).values(sent_at=None))
+    assert hub.post_all() == []
+    with writing(hub.engine) as db:  # the next one is another message, and is told
+        save_message(db, OutboxRow, topic, {"hold": 1}, now())
+    assert len(hub.post_all()) == 2
+
+
 @pytest.mark.parametrize("cause", list(Cause))
 @pytest.mark.parametrize(("topic", "subject"), [("hold", "Er wacht"), ("hold-reminder", "Herinnering: er wacht")])
 def test_every_coordinator_is_told_of_a_hold(hub: Hub, topic: str, subject: str, cause: Cause) -> None:

@@ -179,3 +179,18 @@ def test_a_big_school_is_served_from_what_was_built(hub: Hub) -> None:
     hub.open_school("99ZC00")
     assert hub.put(a_roster(pupils=300, staff=20, groups=10), token=None, code="99ZC00").status_code == 200
     assert len(hub.rest("/leerlingen").json()["leerlingen"]) == 300
+
+
+@pytest.mark.parametrize("query", ["naam=%00", "brincode=99%00", "naam=a%00&brincode=99"])
+def test_a_search_for_what_no_name_can_hold_is_refused(hub: Hub, query: str) -> None:
+    """PostgreSQL cannot even look for a NUL."""
+    headers = {"Authorization": f"Bearer {PUBLISHER_KEY}"}
+    assert hub.client.get(f"/rest/v2/nawsearch?{query}", headers=headers).status_code == 422
+
+
+@pytest.mark.parametrize("day", ["0", "1700000000", "2026-11-22T00:00:00Z", "20261122"])
+def test_a_day_is_written_in_one_way(hub: Hub, day: str) -> None:
+    headers = {"Authorization": f"Bearer {PUBLISHER_KEY}"}
+    for what in ("toegekend", "ingetrokken"):
+        path = f"/rest/v2/instellingen/synchronizationpermission/{what}/{day}"
+        assert hub.client.get(path, headers=headers).status_code == 422
