@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,13 +31,16 @@ class Size:
     pushes: int  # in one window
     pupils: int
     schools: int  # in one window of the source's side
-    night_schools: int
+    night_schools: int  # on SQLite
+    postgres_schools: int  # in a night on PostgreSQL, where making them takes longest
     night_rounds: int
     requests: int
 
 
-FULL = Size(rounds=7, pushes=6, pupils=400, schools=8, night_schools=500, night_rounds=2, requests=300)
-QUICK = Size(rounds=2, pushes=2, pupils=60, schools=2, night_schools=5, night_rounds=1, requests=10)
+FULL = Size(
+    rounds=7, pushes=6, pupils=400, schools=8, night_schools=500, postgres_schools=100, night_rounds=2, requests=300
+)
+QUICK = Size(rounds=2, pushes=2, pupils=60, schools=2, night_schools=5, postgres_schools=5, night_rounds=1, requests=10)
 
 
 def measure(size: Size, *, is_quick: bool, with_postgres: bool, say: Callable[[str], None]) -> Results:
@@ -84,8 +88,9 @@ def _measure_on(
         )
         say(f"{databases.name}: the source's side of a night ...")
         results.source.append(measure_source(databases, size.rounds, size.schools, size.pupils))
-        say(f"{databases.name}: nights of {size.night_schools} schools ...")
-        night, memory = measure_night(databases, processes, size.night_rounds, size.night_schools)
+        number = size.night_schools if databases.server is None else size.postgres_schools
+        say(f"{databases.name}: nights of {number} schools ...")
+        night, memory = measure_night(databases, processes, size.night_rounds, number)
         results.nights.append(night)
         results.memory += memory
         if databases.server is None:
@@ -93,6 +98,10 @@ def _measure_on(
             results.memory += measure_memory(databases, processes, size.requests)
     finally:
         databases.close()
+
+
+def _say(sentence: str) -> None:
+    print(f"{now():%H:%M:%S} {sentence}", flush=True)
 
 
 def _load() -> str:
@@ -109,8 +118,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--to", type=Path, help="where the page goes")
     given = parser.parse_args(arguments)
     logs.configure("bench", "WARNING")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end: nothing of ours stays behind
     results = measure(
-        QUICK if given.quick else FULL, is_quick=given.quick, with_postgres=not given.no_postgres, say=print
+        QUICK if given.quick else FULL, is_quick=given.quick, with_postgres=not given.no_postgres, say=_say
     )
     page = write_page(results)
     target = given.to or (QUICK_PAGE if given.quick else PAGE)

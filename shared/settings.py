@@ -10,7 +10,7 @@ S = TypeVar("S", bound="ServiceSettings")
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Interval = Annotated[timedelta, Field(ge=timedelta(seconds=1))]
-WebAddress = Annotated[str, Field(pattern=r"^https?://[^/?#\s]+$")]
+WebAddress = Annotated[str, Field(pattern=r"^https?://[^/?#\s]+/?$")]
 Sender = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$|^[^<>]*<[^@\s<>]+@[^@\s<>]+>$")]
 
 

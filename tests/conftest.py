@@ -55,6 +55,12 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def _own_log() -> None:
+    """A command or a bench that a test ran may have set up the log for itself."""
+    logs.configure("tests")
+
+
+@pytest.fixture(autouse=True)
 def _no_lock_forgotten() -> Iterator[None]:
     """In every test: the services lock a school's row before they write what belongs to it."""
     with watch_locks() as forgotten:

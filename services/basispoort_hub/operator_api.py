@@ -33,6 +33,8 @@ router = APIRouter(prefix="/api/v1/operator", tags=["operator"], dependencies=[D
 
 
 class SchoolExists(Problem):
+    """Member `id`: its number, for an operator whose first answer got lost."""
+
     status, slug, title = 409, "school-exists", "There is a school with this code"
     uitleg = "Er is al een school met deze code."
 
@@ -81,8 +83,9 @@ class WireKey(WireModel):
 @router.post("/scholen", status_code=201)
 def submit_school(body: WireNewSchool, db: Db) -> WireSchoolNumber:
     """A new school, with nobody in it yet."""
-    if db.scalar(select(SchoolRow.id).where(SchoolRow.code == body.code)) is not None:
-        raise SchoolExists
+    known = db.scalar(select(SchoolRow.id).where(SchoolRow.code == body.code))
+    if known is not None:
+        raise SchoolExists(id=known)
     now = present()
     school = SchoolRow(code=body.code, name=body.name, ref=str(uuid.uuid4()), created_at=now, mutated_at=now)
     db.add(school)

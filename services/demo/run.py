@@ -5,7 +5,7 @@ import shlex
 import shutil
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
@@ -16,7 +16,7 @@ from rich.table import Table
 from services.demo import walk_eduscope as eduscope
 from services.demo import walk_portal as portal
 from services.demo.processes import DidNotStart, Processes, check_ports
-from services.demo.scene import HELPDESK, PORTS, NotPossible, Scene, StepFailed, address_of
+from services.demo.scene import HELPDESK, PORTS, NotPossible, Scene, StepFailed
 from services.demo.school import SCHOOL_NAME, a_school
 from shared.clock import local_date, now
 from shared.edexml import EdexmlFile
@@ -75,7 +75,7 @@ def run_demo(edexml: Path | None, *, once: bool) -> int:
     if not console.is_terminal:
         console = Console(highlight=False, width=WIDE)
     try:
-        scene = _scene(edexml)
+        scene = make_scene(edexml, FOLDER, PORTS)
         check_ports(PORTS)
     except (DidNotStart, OSError, Problem) as refused:
         console.print(_said(refused), style="red")
@@ -84,7 +84,7 @@ def run_demo(edexml: Path | None, *, once: bool) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end is as good as Ctrl-C
     try:
         with console.status("De diensten starten ..."):
-            _start(scene, processes)
+            start(scene, processes)
         outcomes = _walk(scene, processes, console)
         _show(console, scene, outcomes)
         if not once:
@@ -115,14 +115,15 @@ def _said(refused: Exception) -> str:
     return str(refused)
 
 
-def _scene(edexml: Path | None) -> Scene:
+def make_scene(edexml: Path | None, folder: Path, ports: Mapping[str, int]) -> Scene:
+    """The school of the walk, from a file or generated. Raises OSError and Problem for a file that cannot be read."""
     if edexml is None:
         school = a_school(local_date(now()))
         xml, name = write_edexml(school, created_at=now(), author="Schakel"), SCHOOL_NAME
     else:
         xml = edexml.read_bytes()
         school, name = read_edexml(BytesIO(xml)), f"De school uit {edexml.name}"
-    return Scene(FOLDER, _with_code(school), name, xml)
+    return Scene(folder, _with_code(school), name, xml, ports)
 
 
 def _with_code(school: EdexmlFile) -> EdexmlFile:
@@ -131,14 +132,14 @@ def _with_code(school: EdexmlFile) -> EdexmlFile:
     return replace(school, school=replace(school.school, school_code=NO_CODE))
 
 
-def _start(scene: Scene, processes: Processes) -> None:
+def start(scene: Scene, processes: Processes) -> None:
     """Start mail, hub, EDUscope and Beheerportaal, in that order: the hub hands out the keys the others need."""
     os.umask(0o077)  # what the demo keeps is for the person who runs it alone
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    FOLDER.mkdir(parents=True)
-    mail = str(PORTS["mail (SMTP)"])
-    processes.start("mail", "services.demo.mail_catcher", mail, str(PORTS["mailpagina"]), env={})
-    processes.wait_until_ready("mail", f"{address_of('mailpagina')}/healthz")
+    shutil.rmtree(scene.folder, ignore_errors=True)
+    scene.folder.mkdir(parents=True)
+    mail = str(scene.ports["mail (SMTP)"])
+    processes.start("mail", "services.demo.mail_catcher", mail, str(scene.ports["mailpagina"]), env={})
+    processes.wait_until_ready("mail", f"{scene.address('mailpagina')}/healthz")
     scene.open_site("mail", "mailpagina")
     _start_service(scene, processes, "basispoort_hub", "HUB", "Basispoort", {"LINK_KEYS": scene.secret("link key")})
     hub = scene.open_site("hub-operator", "Basispoort", scene.secret("hub operator key"))
@@ -150,7 +151,7 @@ def _start(scene: Scene, processes: Processes) -> None:
     }
     hub.call("POST", "/api/v1/operator/uitgevers", json=publisher)
     publisher_keys = hub.call("POST", "/api/v1/operator/uitgevers/ctrllearning/sleutels").json()
-    hub_url = address_of("Basispoort")
+    hub_url = scene.address("Basispoort")
     _start_service(
         scene, processes, "eduscope_api", "EDUSCOPE", "EDUscope", {"HUB_URL": hub_url, "HUB_KEY": keys["sleutel"]}
     )
@@ -165,7 +166,7 @@ def _start(scene: Scene, processes: Processes) -> None:
     scene.open_site("eduscope-operator", "EDUscope", scene.secret("eduscope operator key"))
     scene.open_site("portal-operator", "Beheerportaal", scene.secret("connector operator key"))
     lines = "".join(f"{name}={shlex.quote(value)}\n" for name, value in sorted(scene.facts["settings"].items()))
-    environment = FOLDER / "environment"
+    environment = scene.folder / "environment"
     environment.touch(mode=0o600)
     environment.write_text(lines)
     scene.facts["environment"] = {**os.environ, **scene.facts["settings"]}
@@ -175,11 +176,11 @@ def _start_service(
     scene: Scene, processes: Processes, service: str, prefix: str, name: str, more: dict[str, str]
 ) -> None:
     settings = {
-        "DATABASE_URL": f"sqlite:///{(FOLDER / service).absolute()}.sqlite",
-        "BASE_URL": address_of(name),
-        "PORT": str(PORTS[name]),
+        "DATABASE_URL": f"sqlite:///{(scene.folder / service).absolute()}.sqlite",
+        "BASE_URL": scene.address(name),
+        "PORT": str(scene.ports[name]),
         "OPERATOR_KEY": scene.secret(f"{prefix.lower()} operator key"),
-        "SMTP_PORT": str(PORTS["mail (SMTP)"]),
+        "SMTP_PORT": str(scene.ports["mail (SMTP)"]),
         "MAIL_FROM": f"{name} <noreply@{name.lower()}.example>",
         "OUTBOX_TICK": "PT1S",
         **more,
@@ -189,7 +190,7 @@ def _start_service(
     command = "services.command_line"
     processes.run_once(f"{service}-migrate", command, "migrate", service, env=env)
     processes.start(service, command, "serve", service, env=env)
-    processes.wait_until_ready(service, f"{address_of(name)}/readyz")
+    processes.wait_until_ready(service, f"{scene.address(name)}/readyz")
     processes.start(f"{service}-clock", command, "clock", service, env=env)
 
 
@@ -200,7 +201,7 @@ def _walk(scene: Scene, processes: Processes, console: Console) -> list[Outcome]
         with console.status(f"{number:2}/{len(STEPS)}  {where}: {what} ..."):
             outcome = _do(scene, where, what, step, began)
         if (ended := processes.ended()) and outcome.sign != "✗":
-            reason = f"{', '.join(ended)} stopte; zie {FOLDER}/logs"
+            reason = f"{', '.join(ended)} stopte; zie {processes.folder}/logs"
             outcome = Outcome("✗", where, what, reason, outcome.seconds)
         outcomes.append(outcome)
         console.print(f"{outcome.sign} {number:2}/{len(STEPS)}  {where}: {what}  ({outcome.seconds:.1f} s)")
@@ -243,9 +244,11 @@ def _show_entrances(console: Console, scene: Scene) -> None:
         ("helpdesk", "Beheerportaal", HELPDESK, "helpdesk"),
     ):
         if secret in scene.secrets:
-            console.print(f"  {address_of(service)}  {service}, {who}: {user}  {scene.secrets[secret]}", soft_wrap=True)
-    console.print(f"  {address_of('mailpagina')}  alle verstuurde e-mails")
-    night = f"set -a; . {FOLDER}/environment; set +a; .venv/bin/schakel night --dry-run"
+            console.print(
+                f"  {scene.address(service)}  {service}, {who}: {user}  {scene.secrets[secret]}", soft_wrap=True
+            )
+    console.print(f"  {scene.address('mailpagina')}  alle verstuurde e-mails")
+    night = f"set -a; . {scene.folder}/environment; set +a; .venv/bin/schakel night --dry-run"
     console.print(f"Zelf een nacht proberen: {night}", soft_wrap=True)
 
 
@@ -254,4 +257,4 @@ def _stay_up(console: Console, processes: Processes) -> None:
     while True:
         time.sleep(1)
         if ended := processes.ended():
-            raise DidNotStart(f"{', '.join(ended)} stopte; zie {FOLDER}/logs.")
+            raise DidNotStart(f"{', '.join(ended)} stopte; zie {processes.folder}/logs.")

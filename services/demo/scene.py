@@ -4,7 +4,7 @@ import html
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -81,6 +81,8 @@ class Scene:
     school: EdexmlFile
     school_name: str
     xml: bytes  # the file as it came in
+    ports: Mapping[str, int] = field(default_factory=lambda: dict(PORTS))
+    make_site: Callable[[str, str, str | None], Site] = Site
     secrets: dict[str, str] = field(default_factory=dict)
     sites: dict[str, Site] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)  # what one step found out and a later one needs
@@ -98,9 +100,17 @@ class Scene:
             self.secrets[name] = new_key() if name.endswith("key") else f"regenboog-{secrets.token_hex(8)}"
         return self.secrets[name]
 
+    def address(self, service: str) -> str:
+        return f"http://127.0.0.1:{self.ports[service]}"
+
     def open_site(self, who: str, service: str, key: str | None = None) -> Site:
-        self.sites[who] = Site(service, address_of(service), key)
+        """Somebody at the door of a service, whom later steps find again as `who`."""
+        self.sites[who] = self.make_site(service, self.address(service), key)
         return self.sites[who]
+
+    def visitor(self, service: str) -> Site:
+        """Somebody new at the door of a service; whoever opens it closes it."""
+        return self.make_site(service, self.address(service), None)
 
     def mails_to(self, email: str) -> list[dict[str, Any]]:
         """The mails caught for one address, newest first."""
@@ -123,10 +133,6 @@ class Scene:
         path = link_in(mail)
         assert path is not None
         return path
-
-
-def address_of(service: str) -> str:
-    return f"http://127.0.0.1:{PORTS[service]}"
 
 
 def link_in(mail: dict[str, Any]) -> str | None:

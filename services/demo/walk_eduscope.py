@@ -5,7 +5,7 @@ import sys
 from datetime import timedelta
 from typing import Any
 
-from services.demo.scene import NotPossible, Scene, Site, StepFailed, address_of, expect
+from services.demo.scene import NotPossible, Scene, StepFailed, expect
 from services.demo.school import an_older_file, coordinators
 from shared.clock import local_date, now
 from shared.edexml_write import write_edexml
@@ -203,7 +203,7 @@ def first_night(scene: Scene) -> str:
         expect(by_email[email]["account"] == "actief", "een bestaand account moet opnieuw geactiveerd worden")
         before = scene.facts["ids-before"].get(email)
         expect(by_email[email]["id"] == before, "een leerkracht kreeg een ander nummer")
-        visitor = Site("Basispoort", scene.site("hub").base_url)
+        visitor = scene.visitor("Basispoort")
         visitor.sign_in(email, scene.secret(f"{TEACHER}-{email}"))
         visitor.close()
     kept = len(scene.facts.get("existing", []))
@@ -219,7 +219,7 @@ def activate_one(scene: Scene) -> str:
         raise NotPossible("er is geen leerkracht met een e-mailadres die nog moet activeren")
     email = scene.facts.get("substitute") if scene.facts.get("substitute") in invited else invited[0]
     path = scene.activation_path(str(email))
-    visitor = Site("Basispoort", scene.site("hub").base_url)
+    visitor = scene.visitor("Basispoort")
     for _ in range(3):  # a mail scanner opens links
         visitor.call("GET", path, status=200)
         visitor.call("HEAD", path, status=(200, 405))
@@ -283,7 +283,7 @@ def _change_one_address(scene: Scene) -> tuple[str, str] | None:
 def _see_changed_address(scene: Scene, old: str, new: str) -> None:
     """The old address is off at once, the new one has an activation link, the teacher's number is the same."""
     password = scene.secret(f"{TEACHER}-{old}")
-    visitor = Site("Basispoort", scene.site("hub").base_url)
+    visitor = scene.visitor("Basispoort")
     refused = visitor.call("POST", "/inloggen", data={"gebruiker": old, "wachtwoord": password}, status=(401, 403, 422))
     expect(refused.status_code != 303, "het oude adres werkt nog")
     visitor.close()
@@ -338,7 +338,7 @@ def last_run(scene: Scene) -> dict[str, Any]:
 
 def _activate(scene: Scene, email: str, password: str) -> None:
     path = scene.activation_path(email)
-    visitor = Site("Basispoort", address_of("Basispoort"))
+    visitor = scene.visitor("Basispoort")
     visitor.call("POST", path, data={"wachtwoord": password, "herhaling": password}, status=(200, 303))
     visitor.close()
 

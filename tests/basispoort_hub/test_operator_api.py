@@ -24,6 +24,7 @@ def test_a_school_gets_a_number_and_its_code_in_one_spelling(hub: Hub) -> None:
     assert made == {"id": made["id"], "code": "99ZA00"}
     again = hub.operator().post("/api/v1/operator/scholen", json={"code": "99ZA00", "naam": "Nog eens"})
     assert (again.status_code, again.json()["type"]) == (409, "/problems/school-exists")
+    assert again.json()["id"] == made["id"], "an operator whose first answer got lost can go on"
     odd = hub.operator().post("/api/v1/operator/scholen", json={"code": "zomaariets", "naam": "x"})
     assert odd.status_code == 422
     assert "zomaariets" not in odd.text
