@@ -10,6 +10,7 @@ from shared.wire.base import Code, Day, Email, Flag, Key, Number, Text, WireMode
 
 AppName = Literal["taalblobs", "rekenblobs"]
 Id = Annotated[Number, Field(ge=1)]
+Count = Annotated[Number, Field(ge=0, lt=2**31)]  # an INTEGER of PostgreSQL; more of anything is a mistake
 PathId = Annotated[int, Field(ge=1, lt=2**63)]  # in a path every number is text
 Fingerprint = Annotated[str, StringConstraints(strict=True, pattern=r"^p1:[0-9a-f]{64}$")]
 Secret = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=1000, pattern=r"^[^\x00]*$")]
@@ -249,7 +250,7 @@ class PlanShown(WireModel):
 
 class Confirmation(WireModel):
     fingerprint: Fingerprint = Field(alias="vingerafdruk")
-    version: Number = Field(alias="versie")
+    version: Count = Field(alias="versie")
 
 
 class RunShown(WireModel):
@@ -291,7 +292,7 @@ class PupilSeeded(WireModel):
     last_name: Text | None = Field(None, alias="achternaam")
     group: Text | None = Field(None, alias="groep")
     year: Text | None = Field(None, alias="jaargroep")
-    exercises_done: Annotated[Number, Field(ge=0)] = Field(0, alias="opdrachten")
+    exercises_done: Count = Field(0, alias="opdrachten")
     last_worked_on: Day | None = Field(None, alias="laatstGewerkt")
     eck_id: Text | None = Field(None, alias="eckid")
     las_key: Key | None = Field(None, alias="lasKey")
@@ -311,8 +312,8 @@ class AppAccountSeeded(WireModel):
     school_id: Id = Field(alias="instellingsnummer")
     app: AppName
     admin: Text = Field(alias="beheerder")
-    pupil_seats: Annotated[Number, Field(ge=0)] | None = Field(None, alias="plaatsen")
-    teacher_seats: Annotated[Number, Field(ge=0)] | None = Field(None, alias="plaatsenDocenten")
+    pupil_seats: Count | None = Field(None, alias="plaatsen")
+    teacher_seats: Count | None = Field(None, alias="plaatsenDocenten")
     groups: list[Text] = Field(default_factory=list, alias="groepen", max_length=1_000)
     pupils: list[PupilSeeded] = Field(default_factory=list, alias="leerlingen", max_length=10_000)
     teachers: list[TeacherSeeded] = Field(default_factory=list, alias="docenten", max_length=1_000)

@@ -94,3 +94,17 @@ def test_whether_a_teacher_is_administrator_is_true_or_false(portal: Portal, sen
     body = {"instellingsnummer": SCHOOL, "app": "rekenblobs", "beheerder": "baas@deproef.example"}
     teachers = [{"achternaam": "Hagen", "emailadres": "hagen@deproef.example", "isBeheerder": sent}]
     assert portal.operator("appaccounts", {**body, "docenten": teachers}).status_code == status
+
+
+@pytest.mark.parametrize(("sent", "status"), [(2**31 - 1, 201), (2**31, 422), (2**53 + 1, 422), (-1, 422)])
+def test_a_count_is_one_that_every_database_holds(portal: Portal, sent: int, status: int) -> None:
+    body = {"instellingsnummer": SCHOOL, "app": "rekenblobs", "beheerder": "baas@deproef.example"}
+    pupils = [{"achternaam": "Bijl", "opdrachten": sent}]
+    assert portal.operator("appaccounts", {**body, "plaatsen": sent, "leerlingen": pupils}).status_code == status
+
+
+def test_a_version_that_no_draft_can_have_is_refused(portal: Portal) -> None:
+    """Asking PostgreSQL for it would be a fault of ours."""
+    body = {"vingerafdruk": f"p1:{'0' * 64}", "versie": 2**31}
+    for step in ("bevestigen", "terugdraaien"):
+        assert portal.post(step, body, status=422)["type"] == "/problems/invalid-request"
