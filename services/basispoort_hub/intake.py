@@ -124,7 +124,7 @@ def _count_held(db: Session, school_id: int) -> int:
 
 
 def _precondition(
-    if_match: Annotated[str | None, Header(max_length=200)] = None,
+    if_match: Annotated[str | None, Header(max_length=200, pattern=r"^[^\x00]*$")] = None,
     if_none_match: Annotated[str | None, Header(max_length=200)] = None,
 ) -> str | None:
     """The token the sender starts from; None for a school without a roster. Raises PreconditionMissing."""

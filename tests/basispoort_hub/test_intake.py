@@ -416,3 +416,10 @@ def test_the_tick_of_another_administration_does_not_count(hub: Hub) -> None:
 def test_no_name_holds_a_sign_that_forges_a_line_or_hides(hub: Hub, sign: str) -> None:
     broken = Roster.of([a_group("g1"), a_pupil("p1", first_name=f"Noor{sign}x", home_group="g1")])
     assert hub.put(broken, token=None).status_code == 422
+
+
+def test_a_token_that_no_database_can_look_for_is_refused(hub: Hub) -> None:
+    """No server lets a NUL through in a header; should one, then PostgreSQL would make it a fault of ours."""
+    answer = hub.put(SCHOOL, token="\0")
+    assert answer.status_code == 422
+    assert hub.roster() == EMPTY
