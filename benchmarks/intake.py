@@ -145,6 +145,7 @@ class IntakeFigures:
     whole: dict[str, Series]
     one: dict[str, Series]
     hub_start_mb: float | None
+    pupils: int = 400
 
 
 def measure_intake(
@@ -216,4 +217,4 @@ def measure_intake(
 
     one = take_turns({"ours": push_one, "floor": floor_one, "mirror only": strict_one}, rounds)
     pusher.close()
-    return IntakeFigures(databases.name, whole, one, hub_start_mb), name
+    return IntakeFigures(databases.name, whole, one, hub_start_mb, pupils), name

@@ -20,10 +20,25 @@ def _config(service: str, **attributes: Any) -> Config:
     return config
 
 
-def upgrade(engine: Engine, service: str) -> None:
-    """Bring the database of `service` to the newest revision."""
-    with engine.begin() as connection:
-        command.upgrade(_config(service, connection=connection), "head")
+def upgrade(engine: Engine, service: str, revision: str = "head") -> None:
+    """Bring the database of `service` to the newest revision, all or nothing.
+
+    SQLite changes most tables by making them anew, and dropping the old one would drop what points to it: foreign keys
+    are off meanwhile, and checked as a whole before the commit. Raises RuntimeError when one does not hold.
+    """
+    is_sqlite = engine.dialect.name == "sqlite"
+    with engine.connect() as connection:
+        driver = connection.connection.dbapi_connection
+        if is_sqlite and driver is not None:
+            driver.execute("PRAGMA foreign_keys=OFF")
+        try:
+            with connection.begin():
+                command.upgrade(_config(service, connection=connection), revision)
+                if is_sqlite and connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
+                    raise RuntimeError(f"the revisions of {service} would leave rows that point nowhere")
+        finally:
+            if is_sqlite and driver is not None:
+                driver.execute("PRAGMA foreign_keys=ON")
 
 
 def run_env(metadata: MetaData) -> None:

@@ -37,7 +37,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import logs, migrate, passwords
 from shared.database import open_engine
-from tests.stored_state import State, read_state
+from tests.stored_state import State, read_ranks, read_state
 
 Mail = tuple[str, str, str]  # to, Message-ID, text
 AT = datetime(2026, 11, 23, 1, tzinfo=UTC)  # in the night, on both sides of the chain
@@ -182,6 +182,7 @@ class Databases:
 
     folder: Path
     postgres: str = ""
+    _put_back: set[tuple[str, str]] = field(default_factory=set)  # (source, name): has a copy of its own rows
 
     def url(self, name: str) -> str:
         if self.postgres:
@@ -190,7 +191,9 @@ class Databases:
 
     def copy(self, source: str | None, name: str) -> str:
         """A copy of the database `source` in place of the one called `name`, if any; returns its address."""
-        if self.postgres:
+        if (source, name) in self._put_back:
+            self._tell_server(*_PUT_BACK, database=self._here(name))
+        elif self.postgres:
             template = self._here(source) if source else "template1"
             self._tell_server(self._drop(name), f'CREATE DATABASE "{self._here(name)}" TEMPLATE "{template}"')
         else:
@@ -198,6 +201,16 @@ class Databases:
             if source:
                 shutil.copyfile(self.folder / f"{source}.db", self.folder / f"{name}.db")
         return self.url(name)
+
+    def copy_often(self, source: str, name: str) -> None:
+        """The same, again and again. PostgreSQL is slow at making databases, so there the rows are put back."""
+        if (source, name) not in self._put_back:
+            self.copy(source, name)
+            if self.postgres:
+                self._tell_server(*_KEEP, database=self._here(name))
+                self._put_back = {each for each in self._put_back if each[1] != name} | {(source, name)}
+        else:
+            self.copy(source, name)
 
     def drop(self, name: str) -> None:
         if self.postgres:
@@ -211,15 +224,36 @@ class Databases:
     def _drop(self, name: str) -> str:
         return f'DROP DATABASE IF EXISTS "{self._here(name)}" WITH (FORCE)'
 
-    def _tell_server(self, *statements: str) -> None:
+    def _tell_server(self, *statements: str, database: str = "") -> None:
         def work(_tell: object) -> None:
             url = make_url(self.postgres).set(drivername="postgresql+psycopg")
+            url = url.set(database=database) if database else url
             engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
             with engine.connect() as connection:
                 for statement in statements:
                     connection.execute(text(statement))
 
         value_of(in_child(work))
+
+
+_EACH = "FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP"
+# PostgreSQL: keep a copy of all rows and counters beside them, and put them back
+_KEEP = (
+    "CREATE SCHEMA kept",
+    f"DO $$ DECLARE t text; BEGIN {_EACH} EXECUTE format('CREATE TABLE kept.%I AS TABLE public.%I', t, t); "
+    "END LOOP; END $$",
+    "CREATE TABLE kept.counters AS SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = 'public'",
+)
+_PUT_BACK = (
+    # whoever was killed a moment ago may still hold a lock
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+    "AND pid <> pg_backend_pid()",
+    "DO $$ DECLARE t text; BEGIN SET LOCAL session_replication_role = replica; "
+    f"{_EACH} EXECUTE format('DELETE FROM public.%I', t); END LOOP; "
+    f"{_EACH} EXECUTE format('INSERT INTO public.%I SELECT * FROM kept.%I', t, t); END LOOP; END $$",
+    "SELECT setval(format('public.%I', sequencename), coalesce(last_value, 1), last_value IS NOT NULL) "
+    "FROM kept.counters",
+)
 
 
 def wait_until_alone(engine: Engine) -> None:
@@ -266,8 +300,14 @@ class World:
     def mails(self) -> "Counter[Mail]":
         file = self.folder / "mails"
         lines = file.read_text().splitlines() if file.exists() else []
+        ranks = {f"-{number}": f"-#{rank}" for engine in self.engines.values() for number, rank in read_ranks(engine)}
+
+        def ranked(message_id: str) -> str:  # a transaction that was undone uses up numbers on PostgreSQL
+            stem, dash, number = message_id.rpartition("-")
+            return message_id if stem == "link" else stem + ranks.get(dash + number, dash + number)
+
         to_and_more = (json.loads(line) for line in lines)
-        return Counter((to, message_id, written) for to, message_id, written in to_and_more)
+        return Counter((to, ranked(message_id), written) for to, message_id, written in to_and_more)
 
 
 @dataclass(frozen=True)
@@ -402,7 +442,7 @@ class Nursery:
 
     def _copy(self, prepared: Prepared) -> None:
         for service in prepared.operation.services:
-            self.databases.copy(f"{prepared.name}-{service}", f"work-{service}")
+            self.databases.copy_often(f"{prepared.name}-{service}", f"work-{service}")
 
     def _try(
         self, prepared: Prepared, planted: Callable[[], None] | None, found: Found, point: int, second: int | None

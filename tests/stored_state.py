@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Engine, MetaData, Table, select
+from sqlalchemy import Column, Engine, MetaData, Table, select, text
 
 from services.app_connector import tables as connector
 from services.basispoort_hub import tables as hub
@@ -65,6 +65,13 @@ def read_state(service: str, engine: Engine) -> State:
         f"{service}.{name}": sorted(_written(service, metadata.tables[name], row, ranks) for row in found)
         for name, found in rows.items()
     }
+
+
+def read_ranks(engine: Engine) -> list[tuple[int, int]]:
+    """Every message of the outbox with its rank."""
+    with reading(engine) as db:
+        numbers = db.execute(text("SELECT id FROM outbox ORDER BY id")).scalars()
+        return [(number, rank) for rank, number in enumerate(numbers)]
 
 
 def _written(service: str, table: Table, row: Mapping[str, Any], ranks: Mapping[str, Mapping[Any, str]]) -> str:

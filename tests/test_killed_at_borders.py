@@ -22,7 +22,7 @@ from tests.killed_operations import OPERATIONS, PLANTS
 LONG = bool(os.environ.get("SCHAKEL_LONG"))
 ROOT = Path(__file__).parents[1]
 RAM_DISK = Path("/dev/shm")  # where there is one; nothing here depends on a disk, since no power is cut
-SLICE = {"patch": 8, "hub-outbox": 12, "night": 8}
+SLICE = {"patch": 7, "hub-outbox": 9, "night": 7}
 ORDINARY_SLICE = 5
 POSTGRES_SLICE = 3  # a new database per trial takes its time there
 
@@ -64,7 +64,7 @@ def test_a_kill_at_any_border_loses_nothing_and_doubles_nothing(
 ) -> None:
     slice_ = POSTGRES_SLICE if os.environ.get("SCHAKEL_TEST_POSTGRES") else SLICE.get(operation, ORDINARY_SLICE)
     most = None if LONG else slice_
-    found = sweep(operation, most=most, second_kills=1 if LONG else 0.5)
+    found = sweep(operation, most=most, second_kills=1 if LONG else 0.4)
     record_property(
         "figures",
         f"killed during {operation}: {found['points']} points ({found['second_kills']} with a second kill) "

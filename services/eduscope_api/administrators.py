@@ -24,6 +24,15 @@ router = APIRouter(tags=["operator"])
 
 
 @dataclass(frozen=True, slots=True)
+class Caller:
+    """Who does this: an administrator who signed in, or the key of an integration. `name` is for pages."""
+
+    name: str
+    administrator_id: int | None = None
+    api_key_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class OwnSchool:
     """A school of the signed-in administrator, as a value that outlives the transaction."""
 
@@ -78,6 +87,7 @@ def _read_own(db: Session, request: Request, code: str, *, lock: bool = False) -
     school = db.scalar(statement.with_for_update(of=SchoolRow) if lock else statement)
     if school is None:
         raise NotFound
+    request.state.caller = Caller(administrator.user_name, administrator_id=administrator.id)
     return school
 
 
@@ -105,6 +115,12 @@ ReadSchool = Annotated[SchoolRow, Depends(_reading_school, scope="function")]  #
 LockedSchool = Annotated[SchoolRow, Depends(_writing_school, scope="function")]  # in the endpoint's Db, row locked
 AllowedSchool = Annotated[OwnSchool, Depends(_allowed_school)]  # for slow work: no transaction is left open
 Operator = Depends(_operator)
+
+
+def calling(request: Request) -> Caller:
+    """Who was let in by one of the three guards above."""
+    caller: Caller = request.state.caller
+    return caller
 
 
 # --- the operator appoints --------------------------------------------------------------------------------------------

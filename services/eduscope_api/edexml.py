@@ -11,6 +11,7 @@ from sqlalchemy import Engine, bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from services.eduscope_api.administrators import AllowedSchool
+from services.eduscope_api.contacts import save_addresses
 from services.eduscope_api.people import new_key
 from services.eduscope_api.rosters import lock_school, read_picture
 from services.eduscope_api.rules.exchange import Picture, PupilRecord, StaffRecord
@@ -189,6 +190,7 @@ def _save(db: Session, school_id: int, taken: Import) -> None:
     )
     staff_ids = _ids(db, StaffRow, school_id)
     staff = {staff_ids[each.member.key]: each.member for each in (*taken.staff.new, *taken.staff.changed.values())}
+    save_addresses(db, {row_id: member.email for row_id, member in staff.items()})
     changed = list(taken.staff.changed)
     _relink(
         db,
@@ -251,7 +253,7 @@ def _pupil(record: PupilRecord, groups: Mapping[str, int]) -> dict[str, Any]:
 
 def _member(record: StaffRecord) -> dict[str, Any]:
     member = record.member
-    return {**_names(member), "email": member.email, "ends_on": member.ends_on, "left_on": record.left_on}
+    return {**_names(member), "ends_on": member.ends_on, "left_on": record.left_on}
 
 
 def _names(person: Any) -> dict[str, Any]:

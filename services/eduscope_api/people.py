@@ -36,6 +36,7 @@ class WireNames(WireModel):
     last_name: Word | None = Field(None, alias="achternaam")
     initials: Word | None = Field(None, alias="voorletters")
     eck_id: Word | None = Field(None, alias="eckid")
+    came_on: Day | None = Field(None, alias="instroomdatum")
     left_on: Day | None = Field(None, alias="uitstroomdatum")
 
 

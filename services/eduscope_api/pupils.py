@@ -18,7 +18,7 @@ from shared.wire.base import Number, WireModel
 from shared.wire.rosters import Year
 
 router = APIRouter(prefix="/api/v1/scholen/{code}/leerlingen", tags=["leerlingen"])
-COLUMNS = ("first_name", "prefix", "last_name", "initials", "eck_id", "left_on", "year", "home_group_id")
+COLUMNS = ("first_name", "prefix", "last_name", "initials", "eck_id", "came_on", "left_on", "year", "home_group_id")
 
 
 class WirePupilChange(WireNames):
@@ -40,6 +40,7 @@ class WirePupilShown(WireModel):
     year: str | None = Field(alias="jaargroep")
     home_group_id: int | None = Field(alias="groep")
     composite_group_ids: Sequence[int] = Field(alias="samengesteldeGroepen")
+    came_on: date | None = Field(alias="instroomdatum")
     left_on: date | None = Field(alias="uitstroomdatum")
 
 

@@ -5,10 +5,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Engine, delete, or_, select
+from sqlalchemy.orm import Session
 
 from services.eduscope_api.rosters import lock_school
 from services.eduscope_api.tables import (
     AttemptRow,
+    ChangeRow,
+    ContactRow,
+    ImportRow,
     PupilCompositeRow,
     PupilRow,
     RunRow,
@@ -22,9 +26,11 @@ from shared.attempts import remove_old_attempts
 from shared.clock import local_date
 from shared.database import reading, writing
 from shared.logs import log
+from shared.roster import Kind
 
 PEOPLE = timedelta(days=30)
 RUNS = timedelta(days=396)  # 13 months
+IMPORTS = timedelta(days=1)
 SESSIONS = timedelta(days=1)
 
 
@@ -49,6 +55,7 @@ def _clear_school(engine: Engine, school_id: int, now: datetime) -> int:
     with writing(engine) as db:
         lock_school(db, school_id)
         db.execute(delete(RunRow).where(RunRow.school_id == school_id, RunRow.started_at < now - RUNS))
+        db.execute(delete(ImportRow).where(ImportRow.school_id == school_id, ImportRow.uploaded_at < now - IMPORTS))
         pupils = db.scalars(
             select(PupilRow).where(
                 PupilRow.school_id == school_id, PupilRow.erased_at.is_(None), PupilRow.left_on <= gone_since
@@ -64,16 +71,18 @@ def _clear_school(engine: Engine, school_id: int, now: datetime) -> int:
         for pupil in pupils:
             db.execute(delete(PupilCompositeRow).where(PupilCompositeRow.pupil_id == pupil.id))
             pupil.home_group_id = None
+            _bury(db, Kind.PUPIL, pupil, now)
         for member in staff:
             db.execute(delete(StaffRoleRow).where(StaffRoleRow.staff_id == member.id))
             db.execute(delete(TeachingRow).where(TeachingRow.staff_id == member.id))
-            member.email = None
-        for row in (*pupils, *staff):
-            _bury(row, now)
+            db.execute(delete(ContactRow).where(ContactRow.staff_id == member.id))
+            _bury(db, Kind.STAFF, member, now)
         return len(pupils) + len(staff)
 
 
-def _bury(row: Any, now: datetime) -> None:
+def _bury(db: Session, kind: Kind, row: Any, now: datetime) -> None:
+    own = (ChangeRow.school_id == row.school_id, ChangeRow.kind == kind, ChangeRow.subject_id == row.id)
+    db.execute(delete(ChangeRow).where(*own))  # a history tells names too
     row.key = f"erased:{hashlib.sha256(row.key.encode()).hexdigest()}"
     row.first_name = row.prefix = row.last_name = row.initials = row.eck_id = None
     row.erased_at = now

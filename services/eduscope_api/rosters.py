@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from services.eduscope_api.contacts import read_addresses
 from services.eduscope_api.rules.exchange import GroupRecord, Picture, PupilRecord, StaffRecord
 from services.eduscope_api.tables import (
     GroupRow,
@@ -66,6 +67,7 @@ def read_picture(db: Session, school_id: int) -> Picture:
         .join(StaffRow, StaffRow.id == StaffRoleRow.staff_id)
         .where(StaffRow.school_id == school_id),
     )
+    addresses = read_addresses(db, school_id)
     pupils = db.scalars(
         select(PupilRow).where(PupilRow.school_id == school_id, PupilRow.erased_at.is_(None)).order_by(PupilRow.id)
     )
@@ -75,7 +77,7 @@ def read_picture(db: Session, school_id: int) -> Picture:
     return Picture(
         tuple(GroupRecord(row_id, group) for row_id, group in groups.items()),
         tuple(_pupil(row, groups, composites[row.id]) for row in pupils),
-        tuple(_member(row, groups, taught[row.id], roles[row.id]) for row in staff),
+        tuple(_member(row, addresses.get(row.id), groups, taught[row.id], roles[row.id]) for row in staff),
     )
 
 
@@ -120,10 +122,12 @@ def _pupil(row: PupilRow, groups: dict[int, Group], composites: list[int]) -> Pu
         home_group=groups[row.home_group_id].key if row.home_group_id is not None else None,
         composite_groups=frozenset(groups[group_id].key for group_id in composites),
     )
-    return PupilRecord(row.id, pupil, row.left_on)
+    return PupilRecord(row.id, pupil, row.left_on, row.came_on)
 
 
-def _member(row: StaffRow, groups: dict[int, Group], taught: list[int], roles: list[str]) -> StaffRecord:
+def _member(
+    row: StaffRow, email: str | None, groups: dict[int, Group], taught: list[int], roles: list[str]
+) -> StaffRecord:
     own = [groups[group_id] for group_id in taught]
     member = StaffMember(
         key=row.key,
@@ -132,10 +136,10 @@ def _member(row: StaffRow, groups: dict[int, Group], taught: list[int], roles: l
         prefix=row.prefix,
         last_name=row.last_name,
         initials=row.initials,
-        email=row.email,
+        email=email,
         roles=frozenset(Role(role) for role in roles),
         home_groups=frozenset(group.key for group in own if group.kind is GroupKind.HOME),
         composite_groups=frozenset(group.key for group in own if group.kind is GroupKind.COMPOSITE),
         ends_on=row.ends_on,
     )
-    return StaffRecord(row.id, member, row.left_on)
+    return StaffRecord(row.id, member, row.left_on, row.came_on)

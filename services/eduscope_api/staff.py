@@ -10,8 +10,9 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from services.eduscope_api.administrators import LockedSchool, ReadSchool
+from services.eduscope_api.contacts import read_addresses, save_addresses
 from services.eduscope_api.people import RowId, WireNames, check_groups, check_named, given, new_key
-from services.eduscope_api.tables import StaffRoleRow, StaffRow, TeachingRow
+from services.eduscope_api.tables import ContactRow, StaffRoleRow, StaffRow, TeachingRow
 from shared.database import Db, ReadDb
 from shared.problems import NotFound
 from shared.roster import Role
@@ -19,7 +20,7 @@ from shared.wire.base import Day, Email, Number, WireModel
 
 router = APIRouter(prefix="/api/v1/scholen/{code}/personeel", tags=["personeel"])
 T = TypeVar("T")
-COLUMNS = ("first_name", "prefix", "last_name", "initials", "eck_id", "left_on", "email", "ends_on")
+COLUMNS = ("first_name", "prefix", "last_name", "initials", "eck_id", "came_on", "left_on", "ends_on")
 
 
 class WireStaffChange(WireNames):
@@ -47,6 +48,7 @@ class WireStaffShown(WireModel):
     roles: Sequence[str] = Field(alias="rollen")
     group_ids: Sequence[int] = Field(alias="groepen")
     ends_on: date | None = Field(alias="einddatum")
+    came_on: date | None = Field(alias="instroomdatum")
     left_on: date | None = Field(alias="uitstroomdatum")
 
 
@@ -75,7 +77,10 @@ def show_staff(school: ReadSchool, db: ReadDb) -> WireStaff:
             .where(StaffRow.school_id == school.id)
         )
     )
-    return WireStaff(staff=[_shown(row, roles.get(row.id, []), taught.get(row.id, [])) for row in rows])
+    addresses = read_addresses(db, school.id)
+    return WireStaff(
+        staff=[_shown(row, addresses.get(row.id), roles.get(row.id, []), taught.get(row.id, [])) for row in rows]
+    )
 
 
 @router.post("", status_code=201)
@@ -121,9 +126,12 @@ def _save(db: Session, row: StaffRow, body: WireStaffChange) -> WireStaffShown:
             db.execute(insert(StaffRoleRow), [{"staff_id": row.id, "role": role} for role in sorted(body.roles)])
     if "group_ids" in body.model_fields_set:
         _replace_taught(db, row.id, wanted)
+    if "email" in body.model_fields_set:
+        save_addresses(db, {row.id: body.email})
+    email = db.scalar(select(ContactRow.value).where(ContactRow.staff_id == row.id, ContactRow.for_basispoort))
     roles = db.scalars(select(StaffRoleRow.role).where(StaffRoleRow.staff_id == row.id)).all()
     taught = db.scalars(select(TeachingRow.group_id).where(TeachingRow.staff_id == row.id)).all()
-    return _shown(row, roles, taught)
+    return _shown(row, email, roles, taught)
 
 
 def _replace_taught(db: Session, staff_id: int, group_ids: frozenset[int]) -> None:
@@ -141,6 +149,7 @@ def _by_member(links: Iterable[tuple[int, T]]) -> Mapping[int, list[T]]:
     return found
 
 
-def _shown(row: StaffRow, roles: Sequence[str], taught: Sequence[int]) -> WireStaffShown:
-    own = {name: getattr(row, name) for name in WireStaffShown.model_fields if name not in {"roles", "group_ids"}}
-    return WireStaffShown(**own, roles=sorted(roles), group_ids=sorted(taught))
+def _shown(row: StaffRow, email: str | None, roles: Sequence[str], taught: Sequence[int]) -> WireStaffShown:
+    elsewhere = {"email", "roles", "group_ids"}
+    own = {name: getattr(row, name) for name in WireStaffShown.model_fields if name not in elsewhere}
+    return WireStaffShown(**own, email=email, roles=sorted(roles), group_ids=sorted(taught))

@@ -1,9 +1,9 @@
-"""Rows of the administration: schools, groups, pupils, staff, teaching, administrators, sent rosters, nights, runs."""
+"""Rows of the administration: schools, groups, pupils, staff, their history, who may what, imports, nights, runs."""
 
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Text, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, Text, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from shared.attempts import AttemptColumns
@@ -17,6 +17,15 @@ class Base(DeclarativeBase):
     metadata = new_metadata()
 
 
+class BoardRow(Base):
+    """A school board: its administrators see all of its schools, later ones too."""
+
+    __tablename__ = "boards"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    name: Mapped[str] = mapped_column(unique=True)
+
+
 class SchoolRow(Base):
     """One school, and its side of the connection: the Basispoort tick and the summer pause."""
 
@@ -25,10 +34,23 @@ class SchoolRow(Base):
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
     code: Mapped[str] = mapped_column(unique=True)  # BRIN and branch, always six characters
     name: Mapped[str]
+    board_id: Mapped[int | None] = mapped_column(ForeignKey("boards.id"), index=True)
+    version: Mapped[int] = mapped_column(default=1, server_default=text("1"))  # moves with every change in `changes`
     school_key: Mapped[str | None]
     basispoort_on: Mapped[bool] = mapped_column(default=False)
     ticked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     paused_until: Mapped[date | None]  # the first night that runs again
+
+
+class AnnouncedDomainRow(Base):
+    """The administrator announced that addresses move to another mail domain; the hub hears it with the tick."""
+
+    __tablename__ = "announced_domains"
+
+    school_id: Mapped[int] = mapped_column(ForeignKey("schools.id"), primary_key=True, autoincrement=False)
+    old_domain: Mapped[str] = mapped_column(primary_key=True)
+    new_domain: Mapped[str]
+    announced_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class GroupRow(Base):
@@ -42,10 +64,11 @@ class GroupRow(Base):
     name: Mapped[str]
     year: Mapped[str | None]
     description: Mapped[str | None]
+    version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
 
 
 class PupilRow(Base):
-    """A pupil. `left_on`: the first day that this school no longer counts the pupil as its own."""
+    """A pupil. `came_on`: the first day at this school; `left_on`: the first day that it is no longer its pupil."""
 
     __tablename__ = "pupils"
     __table_args__ = (UniqueConstraint("school_id", "key"),)
@@ -60,8 +83,10 @@ class PupilRow(Base):
     initials: Mapped[str | None]
     year: Mapped[str | None]
     home_group_id: Mapped[int | None] = mapped_column(ForeignKey("groups.id"), index=True)
+    came_on: Mapped[date | None]
     left_on: Mapped[date | None]
     erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # only number and hash of the key are left
+    version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
 
 
 class PupilCompositeRow(Base):
@@ -74,7 +99,7 @@ class PupilCompositeRow(Base):
 
 
 class StaffRow(Base):
-    """A member of staff. `ends_on` is the last day of work; `left_on` as for pupils."""
+    """A member of staff. `ends_on` is the last day of work (of a substitute); `came_on`, `left_on` as for pupils."""
 
     __tablename__ = "staff"
     __table_args__ = (UniqueConstraint("school_id", "key"),)
@@ -87,10 +112,33 @@ class StaffRow(Base):
     prefix: Mapped[str | None]
     last_name: Mapped[str | None]
     initials: Mapped[str | None]
-    email: Mapped[str | None]
+    came_on: Mapped[date | None]
     ends_on: Mapped[date | None]
     left_on: Mapped[date | None]
     erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # only number and hash of the key are left
+    version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
+
+
+class ContactRow(Base):
+    """One contact detail of a member of staff. The e-mail address marked for Basispoort becomes the user name there."""
+
+    __tablename__ = "contacts"
+    __table_args__ = (
+        UniqueConstraint("staff_id", "kind", "value"),
+        Index(
+            "ix_contacts_one_for_basispoort",
+            "staff_id",
+            unique=True,
+            sqlite_where=text("for_basispoort"),
+            postgresql_where=text("for_basispoort"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    staff_id: Mapped[int] = mapped_column(ForeignKey("staff.id"))
+    kind: Mapped[str]  # contacts.py: email, phone
+    value: Mapped[str]
+    for_basispoort: Mapped[bool] = mapped_column(default=False)
 
 
 class StaffRoleRow(Base):
@@ -120,6 +168,7 @@ class AdministratorRow(Base):
     user_name: Mapped[str] = mapped_column(unique=True)  # folded; where it is an e-mail address, mail goes there
     password_hash: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    board_id: Mapped[int | None] = mapped_column(ForeignKey("boards.id"), index=True)  # sees all of its schools
 
 
 class AdministratorSchoolRow(Base):
@@ -129,6 +178,55 @@ class AdministratorSchoolRow(Base):
         ForeignKey("administrators.id"), primary_key=True, autoincrement=False
     )
     school_id: Mapped[int] = mapped_column(ForeignKey("schools.id"), primary_key=True, autoincrement=False, index=True)
+
+
+class ApiKeyRow(Base):
+    """The key of one integration of one school, shown once and stored hashed. `scopes`: words with a space between."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    school_id: Mapped[int] = mapped_column(ForeignKey("schools.id"), index=True)
+    name: Mapped[str]
+    key_hash: Mapped[str] = mapped_column(unique=True)
+    scopes: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    created_by: Mapped[int | None] = mapped_column(ForeignKey("administrators.id"))
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class ChangeRow(Base):
+    """One change of one subject, and who made it. It goes when the subject is erased.
+
+    `fields`: name on the wire -> [before, after]. `version` is the one that the subject has since this change.
+    """
+
+    __tablename__ = "changes"
+    __table_args__ = (UniqueConstraint("school_id", "kind", "subject_id", "version"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    school_id: Mapped[int] = mapped_column(ForeignKey("schools.id"))
+    kind: Mapped[str]  # pupil, staff, group, school
+    subject_id: Mapped[int] = mapped_column(BigId)
+    version: Mapped[int]
+    changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    administrator_id: Mapped[int | None] = mapped_column(ForeignKey("administrators.id"))
+    api_key_id: Mapped[int | None] = mapped_column(ForeignKey("api_keys.id"))
+    source: Mapped[str]  # history.py: page, api, file, undo, comparison
+    undone_id: Mapped[int | None] = mapped_column(BigId)  # the change that this one takes back
+    fields: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class ImportRow(Base):
+    """An EDEXML file that waits for somebody to look at its preview; kept a day at most."""
+
+    __tablename__ = "imports"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    school_id: Mapped[int] = mapped_column(ForeignKey("schools.id"), index=True)
+    administrator_id: Mapped[int | None] = mapped_column(ForeignKey("administrators.id"))
+    uploaded_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    content: Mapped[bytes] = mapped_column(LargeBinary)  # the file, gzip
 
 
 class SessionRow(SessionColumns, Base):

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Engine, insert
 from sqlalchemy.orm import Session
 
+from services.eduscope_api.contacts import save_addresses
 from services.eduscope_api.nightly import School
 from services.eduscope_api.tables import GroupRow, PupilRow, SchoolRow, StaffRoleRow, StaffRow, TeachingRow
 from shared.database import writing
@@ -46,10 +47,12 @@ def add_pupil(db: Session, school_id: int, key: str, **changes: Any) -> int:
 def add_member(
     db: Session, school_id: int, key: str, *, roles: tuple[str, ...] = ("Leerkracht",), groups: Any = (), **changes: Any
 ) -> int:
-    values = {"first_name": "Joris", "last_name": f"Hagen {key}", "email": f"{key}@regenboog.example"}
+    email = changes.pop("email", f"{key}@regenboog.example")
+    values = {"first_name": "Joris", "last_name": f"Hagen {key}"}
     row = StaffRow(school_id=school_id, key=key, **{**values, **changes})
     db.add(row)
     db.flush()
+    save_addresses(db, {row.id: email})
     if roles:
         db.execute(insert(StaffRoleRow), [{"staff_id": row.id, "role": role} for role in roles])
     if groups:

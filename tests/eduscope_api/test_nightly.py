@@ -11,6 +11,7 @@ import httpx
 import pytest
 from sqlalchemy import Engine, select
 
+from services.eduscope_api.contacts import save_addresses
 from services.eduscope_api.nightly import School, preview, run_now, synchronise
 from services.eduscope_api.rosters import read_picture, read_sent
 from services.eduscope_api.rules.exchange import roster_of
@@ -326,7 +327,7 @@ class History:
                     chosen.home_group_id = group.id
                 case 5:
                     member = self.chance.choice(db.scalars(select(StaffRow)).all())
-                    member.email = self.chance.choice([None, f"m{self.number}@nieuw.example"])
+                    save_addresses(db, {member.id: self.chance.choice([None, f"m{self.number}@nieuw.example"])})
                 case _:
                     add_member(db, self.school.id, f"s{self.number}")
 

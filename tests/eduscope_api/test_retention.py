@@ -7,7 +7,7 @@ from sqlalchemy import Engine, func, select, text
 from services.eduscope_api.nightly import run_now
 from services.eduscope_api.retention import remove_expired
 from services.eduscope_api.rosters import read_picture
-from services.eduscope_api.tables import PupilRow, RunRow, StaffRoleRow, StaffRow, TeachingRow
+from services.eduscope_api.tables import ContactRow, PupilRow, RunRow, StaffRoleRow, StaffRow, TeachingRow
 from shared.clock import local_date, now
 from shared.database import reading, writing
 from tests.eduscope_api.fake_hub import FakeHub
@@ -29,7 +29,7 @@ def test_who_left_is_erased_after_thirty_days_and_not_before(engine: Engine) -> 
         assert picture.staff == ()
         assert db.scalar(select(func.count()).select_from(StaffRoleRow)) == 0
         assert db.scalar(select(func.count()).select_from(TeachingRow)) == 0
-        assert db.scalar(select(StaffRow.email)) is None
+        assert db.scalar(select(ContactRow.value)) is None
         rows = db.execute(text("SELECT * FROM pupils")).all()
         assert "MARKER" not in repr(rows)
         buried = db.scalars(select(PupilRow.key).where(PupilRow.erased_at.is_not(None))).one()

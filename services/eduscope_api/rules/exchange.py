@@ -21,14 +21,15 @@ class GroupRecord:
 
 @dataclass(frozen=True, slots=True)
 class PupilRecord:
-    """A pupil as the administration has it; gone from `left_on` onwards."""
+    """A pupil as the administration has it; here from `came_on`, gone from `left_on` onwards."""
 
     id: int
     pupil: Pupil
     left_on: date | None = None
+    came_on: date | None = None
 
     def is_active(self, today: date) -> bool:
-        return (self.left_on is None or self.left_on > today) and self.pupil.year != "H"
+        return _is_here(self.came_on, self.left_on, today) and self.pupil.year != "H"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +39,15 @@ class StaffRecord:
     id: int
     member: StaffMember
     left_on: date | None = None
+    came_on: date | None = None
 
     def is_active(self, today: date) -> bool:
         ended = self.member.ends_on is not None and self.member.ends_on < today
-        return not ended and (self.left_on is None or self.left_on > today)
+        return not ended and _is_here(self.came_on, self.left_on, today)
+
+
+def _is_here(came_on: date | None, left_on: date | None, today: date) -> bool:
+    return (came_on is None or came_on <= today) and (left_on is None or left_on > today)
 
 
 @dataclass(frozen=True, slots=True)

@@ -191,7 +191,7 @@ def _merge_pupil(
     )
     if entry.left_on is None and known.left_on is not None:
         seen["has-left"] += 1
-    return PupilRecord(known.id, merged, entry.left_on or known.left_on)
+    return PupilRecord(known.id, merged, entry.left_on or known.left_on, known.came_on)
 
 
 def _merge_member(
@@ -216,4 +216,4 @@ def _merge_member(
         composite_groups=member.composite_groups if teaches else before.composite_groups,
         ends_on=member.ends_on or before.ends_on,
     )
-    return StaffRecord(known.id, merged, known.left_on)
+    return StaffRecord(known.id, merged, known.left_on, known.came_on)
