@@ -1,14 +1,15 @@
 """Pages: templates, who wants a page, static addresses with a hash, cookies, redirects."""
 
 import hashlib
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache, cached_property
 from importlib import resources
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, pass_context
 
 from shared.clock import AMSTERDAM
 from shared.sessions import LASTS
@@ -36,6 +37,21 @@ def dutch_time(instant: datetime) -> str:
     return f"{local.day} {MONTHS[local.month - 1]} {local.year} {local:%H:%M}"
 
 
+def dutch_day(day: date) -> str:
+    """`22 november 2026`."""
+    return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
+
+
+@pass_context
+def page_address(context: Any, cursor: str | None) -> str:
+    """The address of this list at another place: the same filters with this cursor; "" for None."""
+    if cursor is None:
+        return ""
+    request: Request = context["request"]
+    kept = [(name, value) for name, value in request.query_params.multi_items() if name not in {"cursor", "melding"}]
+    return "?" + urlencode([*kept, *([("cursor", cursor)] if cursor else [])])
+
+
 @cache
 def static_url(name: str) -> str:
     """The address of an own static file, with a hash of its content: every replica computes the same one."""
@@ -54,8 +70,10 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.globals.update(omgeving=environment, omgeving_naam=name, static_url=static_url)
-        self._templates.filters["tijd"] = dutch_time
+        self._templates.globals.update(
+            omgeving=environment, omgeving_naam=name, static_url=static_url, bladadres=page_address
+        )
+        self._templates.filters.update(tijd=dutch_time, dag=dutch_day)
         self._package = package
         self._secure = base_url.startswith("https://")
         self.cookie = f"__Host-{cookie}" if self._secure else cookie
@@ -72,7 +90,9 @@ class Pages:
 
     def render(self, request: Request, template: str, status_code: int = 200, **values: Any) -> HTMLResponse:
         text = self._templates.get_template(template).render(request=request, **values)
-        return HTMLResponse(text, status_code, headers={"Content-Language": "nl", "Cache-Control": "no-store"})
+        # what somebody typed, in a charset of their choice, can hold half signs that UTF-8 cannot write
+        content = text.encode("utf-8", "replace")
+        return HTMLResponse(content, status_code, headers={"Content-Language": "nl", "Cache-Control": "no-store"})
 
     def wants_page(self, request: Request) -> bool:
         """Is a person looking? Programs get problem details, browsers a page."""

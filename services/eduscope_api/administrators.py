@@ -1,4 +1,4 @@
-"""Administrators: who they are, which schools are theirs, and the operator who appoints them."""
+"""Who may what: administrators with their schools, the keys of integrations, and the operator who appoints."""
 
 import hmac
 from collections.abc import Sequence
@@ -7,10 +7,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field, StringConstraints
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, delete, or_, select
 from sqlalchemy.orm import Session
 
-from services.eduscope_api.tables import AdministratorRow, AdministratorSchoolRow, SchoolRow, SessionRow
+from services.eduscope_api.rules.scopes import check_scopes
+from services.eduscope_api.tables import AdministratorRow, AdministratorSchoolRow, ApiKeyRow, SchoolRow, SessionRow
 from shared.clock import now
 from shared.database import Db, ReadDb, reading, writing
 from shared.identifiers import SchoolCode, tidy
@@ -61,34 +62,52 @@ def read_administrator(db: Session, request: Request) -> AdministratorRow | None
 
 
 def read_schools(db: Session, administrator_id: int) -> Sequence[SchoolRow]:
-    """The administrator's schools, by code."""
-    return db.scalars(
-        select(SchoolRow)
-        .join(AdministratorSchoolRow, AdministratorSchoolRow.school_id == SchoolRow.id)
-        .where(AdministratorSchoolRow.administrator_id == administrator_id)
-        .order_by(SchoolRow.code)
-    ).all()
+    """The administrator's schools, by code: the own ones, and those of the board."""
+    return db.scalars(select(SchoolRow).where(_is_school_of(administrator_id)).order_by(SchoolRow.code)).all()
+
+
+def _is_school_of(administrator_id: int) -> ColumnElement[bool]:
+    own = select(AdministratorSchoolRow.school_id).where(AdministratorSchoolRow.administrator_id == administrator_id)
+    # a board of NULL equals nothing, so somebody without a board sees none of the schools without one
+    board = select(AdministratorRow.board_id).where(AdministratorRow.id == administrator_id).scalar_subquery()
+    return or_(SchoolRow.id.in_(own), SchoolRow.board_id == board)
 
 
 def _read_own(db: Session, request: Request, code: str, *, lock: bool = False) -> SchoolRow:
-    """The school with this code, if it is one of the caller's. Another's school and no school are the same answer."""
-    administrator = read_administrator(db, request)
-    if administrator is None:
-        raise NotSignedIn
+    """The school with this code, if it is one of the caller's. Another's school and no school are the same answer.
+
+    Raises NotSignedIn, CallerUnknown, NotFound; of a key also ScopeMissing, PeopleOnly.
+    """
+    scopes: Sequence[str] | None = None
+    if "authorization" in request.headers:
+        caller, mine, scopes = _read_key(db, request)
+    else:
+        administrator = read_administrator(db, request)
+        if administrator is None:
+            raise NotSignedIn
+        caller = Caller(administrator.user_name, administrator_id=administrator.id)
+        mine = _is_school_of(administrator.id)
     try:
         parsed = str(SchoolCode.parse(code))
     except ValueError:
         raise NotFound from None
-    statement = (
-        select(SchoolRow)
-        .join(AdministratorSchoolRow, AdministratorSchoolRow.school_id == SchoolRow.id)
-        .where(AdministratorSchoolRow.administrator_id == administrator.id, SchoolRow.code == parsed)
-    )
+    statement = select(SchoolRow).where(SchoolRow.code == parsed, mine)
     school = db.scalar(statement.with_for_update(of=SchoolRow) if lock else statement)
     if school is None:
         raise NotFound
-    request.state.caller = Caller(administrator.user_name, administrator_id=administrator.id)
+    if scopes is not None:
+        check_scopes(request.scope["path"], request.method, scopes)
+    request.state.caller = caller
     return school
+
+
+def _read_key(db: Session, request: Request) -> tuple[Caller, ColumnElement[bool], Sequence[str]]:
+    """The integration that calls, which school is its own, and its scopes. Raises CallerUnknown."""
+    key_hash = bearer_hash(request)
+    key = db.scalar(select(ApiKeyRow).where(ApiKeyRow.key_hash == key_hash, ApiKeyRow.revoked_at.is_(None)))
+    if key is None:
+        raise CallerUnknown(headers={"WWW-Authenticate": "Bearer"})
+    return Caller(key.name, api_key_id=key.id), SchoolRow.id == key.school_id, key.scopes.split()
 
 
 def _reading_school(code: str, request: Request, db: ReadDb) -> SchoolRow:

@@ -12,9 +12,10 @@ from shared.problems import UpstreamProblem
 from shared.roster import Kind, Roster
 from shared.roster_delta import Delta
 from shared.service_client import ServiceClient
-from shared.wire.rosters import WireDelta, WireReceipt, WireRoster, WireStanding
+from shared.wire.rosters import WireAnnouncement, WireDelta, WireDomainChange, WireReceipt, WireRoster, WireStanding
+from shared.wire.teachers import WireKnownStaff
 
-W = TypeVar("W", WireStanding, WireReceipt)
+W = TypeVar("W", WireStanding, WireReceipt, WireKnownStaff)
 Leavers = Mapping[Kind, Mapping[str, date]]
 PERSON_WAITS_S = 4.0  # how long a page waits for the hub before it says that the hub is silent
 
@@ -52,14 +53,23 @@ class HubClient:
             held=wire.held,
         )
 
-    def send_announcement(self, code: str, ticked: bool) -> None:
-        """Tell the hub whether the administrator has ticked Basispoort. Repeating it is harmless."""
+    def send_announcement(self, code: str, ticked: bool, domains: Mapping[str, str]) -> None:
+        """Tell the hub whether the administrator has ticked Basispoort, and which domains (old -> new) change.
+
+        Repeating it is harmless.
+        """
+        changes = tuple(WireDomainChange(old=old, new=new) for old, new in sorted(domains.items()))
         self._client.send(
             "PUT",
             f"/api/v1/scholen/{code}/aanmelding",
-            json_text='{"aangezet": true}' if ticked else '{"aangezet": false}',
+            json_text=WireAnnouncement(is_on=ticked, domain_changes=changes).model_dump_json(),
             expect=frozenset({200, 204}),
         )
+
+    def fetch_staff(self, code: str, timeout_s: float | None = None) -> WireKnownStaff:
+        """Whom the hub knows at this school. Raises RemoteProblem teachers-not-readable until that is allowed."""
+        answer = self._client.send("GET", f"/api/v1/scholen/{code}/leerkrachten", timeout_s=timeout_s)
+        return _parse(WireKnownStaff, answer)
 
     def send_roster(self, code: str, roster: Roster, target: str, leavers: Leavers, token: str | None) -> WireReceipt:
         """The whole roster. Raises RemoteProblem 409 when the hub has moved on since `token`."""

@@ -5,22 +5,80 @@ from fastapi import FastAPI
 from services.eduscope_api import (
     admin_pages,
     administrators,
+    api_keys,
+    boards,
+    bulk,
+    check_pages,
+    checks,
+    comparison,
+    comparison_pages,
+    connection_pages,
+    contact_pages,
+    contacts,
+    domains,
     edexml,
+    edexml_pages,
+    edexml_preview,
+    group_pages,
     groups,
+    history,
+    history_pages,
+    key_pages,
+    pupil_pages,
     pupils,
+    report_pages,
     reports,
     schools,
     sign_in,
     staff,
+    staff_pages,
+    transition_pages,
+    undo,
 )
+from services.eduscope_api.api_book import BOOK
 from services.eduscope_api.hub_client import HubClient
 from services.eduscope_api.settings import Settings
 from shared.app_factory import House, make_app
 from shared.database import open_engine
 from shared.logs import configure
+from shared.openapi import bind_book
 from shared.service_auth import hash_key
 from shared.service_client import ServiceClient
 from shared.settings import load
+
+SUBJECTS = (
+    sign_in,
+    groups,
+    pupils,
+    staff,
+    contacts,
+    bulk,
+    history,
+    undo,
+    reports,
+    edexml,
+    edexml_preview,
+    schools,
+    checks,
+    comparison,
+    domains,
+    api_keys,
+    administrators,
+    boards,
+    admin_pages,
+    staff_pages,
+    contact_pages,
+    group_pages,
+    transition_pages,
+    pupil_pages,
+    history_pages,
+    check_pages,
+    comparison_pages,
+    key_pages,
+    report_pages,
+    connection_pages,
+    edexml_pages,
+)
 
 
 def create_app(settings: Settings, hub: HubClient | None = None) -> FastAPI:
@@ -33,14 +91,19 @@ def create_app(settings: Settings, hub: HubClient | None = None) -> FastAPI:
             engine=open_engine(settings.database_url),
             pages=admin_pages.make_pages(settings.base_url),
             base_url=settings.base_url,
-            body_limits={"edexml": edexml.LIMIT},
+            body_limits={
+                "edexml": edexml.LIMIT,
+                "voorbeelden": edexml.LIMIT,
+                "edexml-importeren": edexml_pages.UPLOAD_LIMIT,
+            },
         )
     )
     app.state.hub = hub or HubClient(ServiceClient("hub", settings.hub_url, settings.hub_key.get_secret_value()))
     app.state.operator_key_hash = hash_key(settings.operator_key.get_secret_value())
-    for subject in (sign_in, groups, pupils, staff, reports, edexml, schools, administrators, admin_pages):
+    for subject in SUBJECTS:
         app.include_router(subject.router)
     app.include_router(schools.operator_router)
+    bind_book(app, BOOK)
     return app
 
 

@@ -11,6 +11,7 @@ from datetime import date, datetime
 from sqlalchemy import Engine, or_, select
 from sqlalchemy.orm import Session
 
+from services.eduscope_api.domains import read_announced
 from services.eduscope_api.hub_client import HubClient
 from services.eduscope_api.rosters import lock_school, read_picture, read_sent, remember_sent
 from services.eduscope_api.rules.exchange import Picture, leavers_of, roster_of
@@ -114,6 +115,7 @@ def _bring(engine: Engine, hub: HubClient, school: School, clock: Clock, guard: 
         if not db.get_one(SchoolRow, school.id).basispoort_on:
             return NOT_TICKED
         picture, sent = read_picture(db, school.id), read_sent(db, school.id)
+        domains = read_announced(db, school.id)
     roster = roster_of(picture, today)
     if not is_sendable(roster):
         return EMPTY
@@ -135,6 +137,8 @@ def _bring(engine: Engine, hub: HubClient, school: School, clock: Clock, guard: 
     if sending.how is How.NOTHING:
         announce_tick(engine, hub, school.id)  # a sign of life: the hub tells the coordinator when we fall silent
         return EQUAL
+    if domains:
+        announce_tick(engine, hub, school.id)  # before the addresses themselves, or they would be held
     if sending.delta is None:
         receipt = hub.send_roster(school.code, roster, sending.target, leavers, standing.token)
         return received(Outcome.WHOLE, receipt, roster)
@@ -143,13 +147,13 @@ def _bring(engine: Engine, hub: HubClient, school: School, clock: Clock, guard: 
 
 
 def announce_tick(engine: Engine, hub: HubClient, school_id: int) -> None:
-    """Tell the hub how the tick stands at this moment. Repeating it is harmless."""
+    """Tell the hub how the tick stands at this moment, and which domains change. Repeating it is harmless."""
     with reading(engine) as db:
         school = db.get(SchoolRow, school_id)
         if school is None:
             return
-        code, ticked = school.code, school.basispoort_on
-    hub.send_announcement(code, ticked)
+        code, ticked, domains = school.code, school.basispoort_on, read_announced(db, school_id)
+    hub.send_announcement(code, ticked, domains)
 
 
 # --- the night --------------------------------------------------------------------------------------------------------

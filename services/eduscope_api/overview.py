@@ -34,6 +34,14 @@ class Overview:
     found: Sequence[Finding] = ()  # the first of the errors and warnings, errors first
 
 
+def read_choices(engine: Engine, administrator_id: int | None) -> Sequence[tuple[str, str]]:
+    """Code and name of the schools that somebody can switch between."""
+    if administrator_id is None:
+        return ()
+    with reading(engine) as db:
+        return [(row.code, row.name) for row in read_schools(db, administrator_id)]
+
+
 def read_overview(engine: Engine, request: Request, code: str) -> Overview | None:
     """The overview of the school with this code, or of the first; None when nobody is signed in."""
     with reading(engine) as db:

@@ -1,14 +1,23 @@
-"""The two check lists of the manual's first step: staff with their e-mail, and staff per group."""
+"""The two check lists of the manual's first step: staff with their contact details, and staff per group."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
 from pydantic import Field
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from services.eduscope_api.administrators import ReadSchool
+from services.eduscope_api.page_words import role_words
 from services.eduscope_api.rosters import read_picture
+from services.eduscope_api.rules.contacts import ContactKind
 from services.eduscope_api.rules.exchange import Picture
+from services.eduscope_api.spreadsheets import MEDIA, Format, csv_bytes, download, xlsx_bytes
+from services.eduscope_api.tables import ContactRow, SchoolRow, StaffRow
+from shared.browser import dutch_time
 from shared.clock import local_date, now
 from shared.database import ReadDb
 from shared.roster import full_name
@@ -16,12 +25,20 @@ from shared.wire.base import WireModel
 
 router = APIRouter(prefix="/api/v1/scholen/{code}/rapportages", tags=["rapportages"])
 
+CONTACT_HEADINGS = ("Naam", "Functie", "E-mail voor Basispoort", "Andere e-mailadressen", "Telefoon", "Groepen")
+TEACHING_HEADINGS = ("Groep", "Leerjaar", "Docent", "E-mail voor Basispoort")
+Details = Mapping[int, Sequence[tuple[str, str, bool]]]  # row number of a member -> kind, value, for Basispoort
+
 
 class WireContact(WireModel):
+    """`email` is the address marked for Basispoort; `emails` and `phones` are all there are."""
+
     id: int
     name: str = Field(alias="naam")
     roles: Sequence[str] = Field(alias="functies")
     email: str | None = Field(alias="emailadres")
+    emails: Sequence[str] = Field(alias="emailadressen")
+    phones: Sequence[str] = Field(alias="telefoonnummers")
     groups: Sequence[str] = Field(alias="groepen")
 
 
@@ -48,35 +65,75 @@ class WireTeaching(WireModel):
     groups: Sequence[WireTaughtGroup] = Field(alias="groepen")
 
 
-@router.get("/contactgegevens")
-def show_contacts(school: ReadSchool, db: ReadDb) -> WireContacts:
+AsFile = Annotated[Format | None, Query(alias="formaat", description="As a file for a spreadsheet instead of JSON.")]
+_FILES: dict[int | str, dict[str, Any]] = {200: {"content": {each.partition(";")[0]: {} for each in MEDIA.values()}}}
+
+
+@router.get("/contactgegevens", response_model=WireContacts, responses=_FILES)
+def show_contacts(school: ReadSchool, db: ReadDb, kind: AsFile = None) -> WireContacts | Response:
     """The contact details of all staff that work here now, with their e-mail addresses."""
-    made_at = now()
-    return WireContacts(made_at=made_at, staff=build_contacts(read_picture(db, school.id), made_at))
+    report = read_contact_report(db, school.id)
+    if kind is None:
+        return report
+    rows = [contact_cells(contact) for contact in report.staff]
+    return _file(kind, "contactgegevens", "Contactgegevens personeel", CONTACT_HEADINGS, rows, school, report.made_at)
 
 
-@router.get("/leerkrachten-per-groep")
-def show_teaching(school: ReadSchool, db: ReadDb) -> WireTeaching:
+@router.get("/leerkrachten-per-groep", response_model=WireTeaching, responses=_FILES)
+def show_teaching(school: ReadSchool, db: ReadDb, kind: AsFile = None) -> WireTeaching | Response:
     """Who is tied to which groups; groups without anybody are shown too."""
+    report = read_teaching_report(db, school.id)
+    if kind is None:
+        return report
+    rows = [cells for group in report.groups for cells in teaching_cells(group)]
+    name = "leerkrachten-per-groep"
+    return _file(kind, name, "Leerkrachten per groep", TEACHING_HEADINGS, rows, school, report.made_at)
+
+
+def read_contact_report(db: Session, school_id: int) -> WireContacts:
     made_at = now()
-    return WireTeaching(made_at=made_at, groups=build_teaching(read_picture(db, school.id), made_at))
+    staff = build_contacts(read_picture(db, school_id), _read_details(db, school_id), made_at)
+    return WireContacts(made_at=made_at, staff=staff)
 
 
-def build_contacts(picture: Picture, at: datetime) -> list[WireContact]:
+def read_teaching_report(db: Session, school_id: int) -> WireTeaching:
+    made_at = now()
+    return WireTeaching(made_at=made_at, groups=build_teaching(read_picture(db, school_id), made_at))
+
+
+def _read_details(db: Session, school_id: int) -> Details:
+    rows = db.execute(
+        select(ContactRow.staff_id, ContactRow.kind, ContactRow.value, ContactRow.for_basispoort)
+        .join(StaffRow, StaffRow.id == ContactRow.staff_id)
+        .where(StaffRow.school_id == school_id)
+        .order_by(ContactRow.id)
+    )
+    found: dict[int, list[tuple[str, str, bool]]] = {}
+    for staff_id, kind, value, for_basispoort in rows:
+        found.setdefault(staff_id, []).append((kind, value, for_basispoort))
+    return found
+
+
+def build_contacts(picture: Picture, details: Details, at: datetime) -> list[WireContact]:
     today = local_date(at)
     names = {record.group.key: record.group.name for record in picture.groups}
-    contacts = [
-        WireContact(
-            id=record.id,
-            name=full_name(record.member),
-            roles=sorted(record.member.roles),
-            email=record.member.email,
-            groups=sorted(names[key] for key in record.member.home_groups | record.member.composite_groups),
+    contacts = []
+    for record in picture.staff:
+        if not record.is_active(today):
+            continue
+        own = details.get(record.id, ())
+        contacts.append(
+            WireContact(
+                id=record.id,
+                name=full_name(record.member),
+                roles=sorted(record.member.roles),
+                email=record.member.email,
+                emails=[value for kind, value, _ in own if kind == ContactKind.EMAIL],
+                phones=[value for kind, value, _ in own if kind == ContactKind.PHONE],
+                groups=sorted(names[key] for key in record.member.home_groups | record.member.composite_groups),
+            )
         )
-        for record in picture.staff
-        if record.is_active(today)
-    ]
-    return sorted(contacts, key=lambda contact: contact.name.casefold())
+    return sorted(contacts, key=lambda contact: (contact.name.casefold(), contact.id))
 
 
 def build_teaching(picture: Picture, at: datetime) -> list[WireTaughtGroup]:
@@ -95,4 +152,42 @@ def build_teaching(picture: Picture, at: datetime) -> list[WireTaughtGroup]:
         )
         for record in picture.groups
     ]
-    return sorted(groups, key=lambda group: group.name.casefold())
+    return sorted(groups, key=lambda group: (group.name.casefold(), group.id))
+
+
+def contact_cells(contact: WireContact) -> list[str]:
+    """One row under CONTACT_HEADINGS."""
+    others = [each for each in contact.emails if each != contact.email]
+    return [
+        contact.name,
+        role_words(contact.roles),
+        contact.email or "",
+        ", ".join(others),
+        ", ".join(contact.phones),
+        ", ".join(contact.groups),
+    ]
+
+
+def teaching_cells(group: WireTaughtGroup) -> list[list[str]]:
+    """The rows of one group under TEACHING_HEADINGS; one without a name when nobody teaches it."""
+    year = group.year or ""
+    if not group.teachers:
+        return [[group.name, year, "", ""]]
+    return [[group.name, year, each.name, each.email or ""] for each in group.teachers]
+
+
+def _file(
+    kind: Format,
+    name: str,
+    title: str,
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    school: SchoolRow,
+    made_at: datetime,
+) -> Response:
+    if kind is Format.CSV:
+        content = csv_bytes(headings, rows)
+    else:
+        about = [title, f"{school.name} ({school.code})", f"Gemaakt op {dutch_time(made_at)}"]
+        content = xlsx_bytes(title, headings, rows, about)
+    return download(content, kind, name, school.code, local_date(made_at))

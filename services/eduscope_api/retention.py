@@ -7,11 +7,13 @@ from typing import Any
 from sqlalchemy import Engine, delete, or_, select
 from sqlalchemy.orm import Session
 
+from services.eduscope_api.people import KEPT
 from services.eduscope_api.rosters import lock_school
 from services.eduscope_api.tables import (
     AttemptRow,
     ChangeRow,
     ContactRow,
+    FileKeyRow,
     ImportRow,
     PupilCompositeRow,
     PupilRow,
@@ -28,7 +30,6 @@ from shared.database import reading, writing
 from shared.logs import log
 from shared.roster import Kind
 
-PEOPLE = timedelta(days=30)
 RUNS = timedelta(days=396)  # 13 months
 IMPORTS = timedelta(days=1)
 SESSIONS = timedelta(days=1)
@@ -51,7 +52,7 @@ def remove_expired(engine: Engine, now: datetime) -> int:
 
 
 def _clear_school(engine: Engine, school_id: int, now: datetime) -> int:
-    gone_since = local_date(now) - PEOPLE
+    gone_since = local_date(now) - KEPT
     with writing(engine) as db:
         lock_school(db, school_id)
         db.execute(delete(RunRow).where(RunRow.school_id == school_id, RunRow.started_at < now - RUNS))
@@ -83,6 +84,9 @@ def _clear_school(engine: Engine, school_id: int, now: datetime) -> int:
 def _bury(db: Session, kind: Kind, row: Any, now: datetime) -> None:
     own = (ChangeRow.school_id == row.school_id, ChangeRow.kind == kind, ChangeRow.subject_id == row.id)
     db.execute(delete(ChangeRow).where(*own))  # a history tells names too
+    given = (FileKeyRow.school_id == row.school_id, FileKeyRow.kind == kind, FileKeyRow.person_id == row.id)
+    db.execute(delete(FileKeyRow).where(*given))
     row.key = f"erased:{hashlib.sha256(row.key.encode()).hexdigest()}"
     row.first_name = row.prefix = row.last_name = row.initials = row.eck_id = None
+    row.sort_name = ""
     row.erased_at = now

@@ -6,11 +6,12 @@ import socket
 from typing import Any
 
 from services.eduscope_api.admin_pages import make_pages
+from services.eduscope_api.domains import ANNOUNCEMENT
 from services.eduscope_api.hub_client import HubClient
 from services.eduscope_api.night_mails import send_night_failed
 from services.eduscope_api.nightly import NIGHT_FAILED, run_tonight
 from services.eduscope_api.retention import remove_expired
-from services.eduscope_api.schools import ANNOUNCEMENT, send_announcement
+from services.eduscope_api.schools import send_announcement
 from services.eduscope_api.settings import Settings
 from services.eduscope_api.tables import OutboxRow
 from shared.clock import now

@@ -1,4 +1,4 @@
-"""School settings: the checks, the Basispoort switch with both sides' state, the pause, runs that people ask for."""
+"""School settings: the Basispoort switch with both sides' state, the pause, runs that people ask for."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -10,10 +10,13 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from services.eduscope_api.administrators import AllowedSchool, LockedSchool, Operator, OwnSchool, ReadSchool
+from services.eduscope_api.checks import read_findings
+from services.eduscope_api.domains import ANNOUNCEMENT
+from services.eduscope_api.history import By, by_api, recording
 from services.eduscope_api.hub_client import PERSON_WAITS_S, HubClient
 from services.eduscope_api.nightly import School, announce_tick, preview, run_asked, shown_name
-from services.eduscope_api.rosters import read_picture
-from services.eduscope_api.rules.readiness import Finding, Weight, check_ready, findings
+from services.eduscope_api.rules.history import Subject
+from services.eduscope_api.rules.readiness import check_ready
 from services.eduscope_api.runs import HISTORY, Outcome, WireRun, read_runs
 from services.eduscope_api.tables import OutboxRow, SchoolRow
 from shared.clock import local_date, now
@@ -27,25 +30,8 @@ from shared.wire.base import Code, Day, Flag, Number, Text, WireModel
 router = APIRouter(prefix="/api/v1/scholen/{code}", tags=["school"])
 operator_router = APIRouter(prefix="/api/v1/operator/scholen", tags=["operator"])
 
-ANNOUNCEMENT = "aanmelding"  # topic of the message that tells the hub about the tick
-
 
 # --- bodies -----------------------------------------------------------------------------------------------------------
-
-
-class WireFinding(WireModel):
-    weight: Weight = Field(alias="zwaarte")
-    check: str = Field(alias="controle")
-    kind: str | None = Field(alias="soort")
-    id: int | None
-    name: str = Field(alias="naam")
-    sentence: str = Field(alias="zin")
-
-
-class WireFindings(WireModel):
-    errors: int = Field(alias="fouten")
-    warnings: int = Field(alias="waarschuwingen")
-    findings: Sequence[WireFinding] = Field(alias="bevindingen")
 
 
 class WireHubSide(WireModel):
@@ -84,6 +70,10 @@ class WirePause(WireModel):
     until: Day | None = Field(alias="tot")
 
 
+class WireSchoolSettings(WireModel):
+    name: Text = Field(alias="naam")
+
+
 class WireAskedRun(WireModel):
     run: int
     outcome: Outcome = Field(alias="uitkomst")
@@ -118,33 +108,47 @@ class WireSchool(WireModel):
     name: str = Field(alias="naam")
 
 
-# --- checks and the tick ----------------------------------------------------------------------------------------------
-
-
-@router.get("/controles")
-def show_findings(school: ReadSchool, db: ReadDb) -> WireFindings:
-    """The general checks of the manual's fourth step."""
-    found = _read_findings(db, school.id)
-    errors = sum(finding.weight is Weight.ERROR for finding in found)
-    return WireFindings(errors=errors, warnings=len(found) - errors, findings=[_wire(each) for each in found])
+# --- the tick --------------------------------------------------------------------------------------------------------
 
 
 @router.put("/koppeling")
-def save_tick(body: WireTick, school: LockedSchool, db: Db) -> WireTicked:
+def save_tick(body: WireTick, school: LockedSchool, db: Db, request: Request) -> WireTicked:
     """Tick or untick Basispoort. A tick needs a school without errors, and the warnings confirmed with their number."""
-    if body.basispoort:
-        check_ready(_read_findings(db, school.id), body.warnings_seen)
-    if school.basispoort_on != body.basispoort:
-        school.basispoort_on = body.basispoort
-        school.ticked_at = now()
-        save_message(db, OutboxRow, ANNOUNCEMENT, {"school": school.id}, now())
+    change_tick(db, school, body, by_api(request))
     return WireTicked(basispoort=school.basispoort_on, ticked_at=school.ticked_at, sentence=_tick_sentence(school))
 
 
 @router.put("/koppeling/pauze", status_code=204)
-def save_pause(body: WirePause, school: LockedSchool) -> None:
+def save_pause(body: WirePause, school: LockedSchool, db: Db, request: Request) -> None:
     """No nights until this date, for the summer; null: go on tonight."""
-    school.paused_until = body.until
+    change_pause(db, school, body, by_api(request))
+
+
+@router.put("/instellingen", status_code=204)
+def save_settings(body: WireSchoolSettings, school: LockedSchool, db: Db, request: Request) -> None:
+    """The name of the school, as pages and mails say it. The code is the operator's."""
+    change_name(db, school, body, by_api(request))
+
+
+def change_tick(db: Session, school: SchoolRow, body: WireTick, by: By) -> None:
+    """Tick or untick the (locked) school, and tell the hub. Raises NotReady."""
+    if body.basispoort:
+        check_ready(read_findings(db, school.id), body.warnings_seen)
+    if school.basispoort_on != body.basispoort:
+        with recording(db, school.id, Subject.SCHOOL, [school.id], by):
+            school.basispoort_on = body.basispoort
+            school.ticked_at = by.at
+        save_message(db, OutboxRow, ANNOUNCEMENT, {"school": school.id}, by.at)
+
+
+def change_pause(db: Session, school: SchoolRow, body: WirePause, by: By) -> None:
+    with recording(db, school.id, Subject.SCHOOL, [school.id], by):
+        school.paused_until = body.until
+
+
+def change_name(db: Session, school: SchoolRow, body: WireSchoolSettings, by: By) -> None:
+    with recording(db, school.id, Subject.SCHOOL, [school.id], by):
+        school.name = body.name
 
 
 @router.get("/koppeling")
@@ -202,35 +206,20 @@ def _tick_sentence(school: SchoolRow) -> str:
     return "De koppeling is aangevinkt. Gegevens gaan één keer per dag, om 00:00 uur, naar Basispoort."
 
 
-def _read_findings(db: Session, school_id: int) -> list[Finding]:
-    return findings(read_picture(db, school_id), local_date(now()))
-
-
-def _wire(finding: Finding) -> WireFinding:
-    return WireFinding(
-        weight=finding.weight,
-        check=finding.check,
-        kind=finding.kind,
-        id=finding.id,
-        name=finding.name,
-        sentence=finding.sentence,
-    )
-
-
 # --- runs -------------------------------------------------------------------------------------------------------------
 
 
 @router.post("/koppeling/nu")
 def submit_run(school: AllowedSchool, request: Request) -> WireAskedRun:
     """`Nu synchroniseren`: the same unit as at night, at once. Raises TooManyAttempts."""
-    run, result = run_asked(request.app.state.engine, request.app.state.hub, _for_night(school))
+    run, result = run_asked(request.app.state.engine, request.app.state.hub, for_night(school))
     return WireAskedRun(run=run, outcome=result.outcome, sentence=result.sentence, counts=result.counts)
 
 
 @router.get("/koppeling/proef")
 def show_preview(school: AllowedSchool, request: Request) -> WirePreview:
     """A dry run: what tonight would send, and about whom."""
-    shown = preview(request.app.state.engine, request.app.state.hub, _for_night(school))
+    shown = preview(request.app.state.engine, request.app.state.hub, for_night(school))
     entries = [WirePreviewed(what=what, kind=kind_of(entry), name=shown_name(entry)) for what, entry in shown.entries]
     return WirePreview(how=shown.how, sentence=shown.sentence, entries=entries)
 
@@ -241,7 +230,7 @@ def show_runs(school: ReadSchool, db: ReadDb) -> WireRuns:
     return WireRuns(runs=read_runs(db, school.id, HISTORY))
 
 
-def _for_night(school: OwnSchool) -> School:
+def for_night(school: OwnSchool) -> School:
     return School(school.id, school.code, school.basispoort_on)
 
 

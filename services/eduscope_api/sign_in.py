@@ -39,7 +39,10 @@ def submit_sign_in(
     typed: Annotated[str, Form(alias="gebruiker", max_length=320)],
     password: Annotated[str, Form(alias="wachtwoord", max_length=1000)],
 ) -> Response:
-    """1. Count the attempt. 2. Look at the password, outside a transaction. 3. Forgive the attempt, start a session."""
+    """Sign in with the form; the answer sets the cookie of the session.
+
+    1. Count the attempt. 2. Look at the password, outside a transaction. 3. Forgive the attempt, start a session.
+    """
     engine, pages = request.app.state.engine, request.app.state.pages
     user_name = fold_user_name(typed)
     network = request.client.host if request.client else ""

@@ -3,11 +3,12 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, Text, UniqueConstraint, text
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from shared.attempts import AttemptColumns
 from shared.database import BigId, UtcDateTime, new_metadata
+from shared.names import fold, sort_name
 from shared.night import NightColumns
 from shared.outbox import OutboxColumns
 from shared.sessions import SessionColumns
@@ -15,6 +16,19 @@ from shared.sessions import SessionColumns
 
 class Base(DeclarativeBase):
     metadata = new_metadata()
+
+
+# Folded names, in the order of their signs: both databases sort and compare them alike.
+Folded = String().with_variant(String(collation="C"), "postgresql")
+
+
+def _sort_name_of_person(context: Any) -> str:
+    values = context.get_current_parameters()
+    return sort_name(values.get("first_name"), values.get("prefix"), values.get("last_name"))
+
+
+def _sort_name_of_group(context: Any) -> str:
+    return fold(context.get_current_parameters()["name"])
 
 
 class BoardRow(Base):
@@ -54,8 +68,14 @@ class AnnouncedDomainRow(Base):
 
 
 class GroupRow(Base):
+    """A group. Its number is never given out again, so that its history stays its own."""
+
     __tablename__ = "groups"
-    __table_args__ = (UniqueConstraint("school_id", "key"),)
+    __table_args__ = (
+        UniqueConstraint("school_id", "key"),
+        Index("ix_groups_sorted", "school_id", "sort_name", "id"),
+        {"sqlite_autoincrement": True},
+    )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
     school_id: Mapped[int] = mapped_column(ForeignKey("schools.id"))
@@ -64,6 +84,7 @@ class GroupRow(Base):
     name: Mapped[str]
     year: Mapped[str | None]
     description: Mapped[str | None]
+    sort_name: Mapped[str] = mapped_column(Folded, default=_sort_name_of_group, server_default=text("''"))
     version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
 
 
@@ -71,7 +92,7 @@ class PupilRow(Base):
     """A pupil. `came_on`: the first day at this school; `left_on`: the first day that it is no longer its pupil."""
 
     __tablename__ = "pupils"
-    __table_args__ = (UniqueConstraint("school_id", "key"),)
+    __table_args__ = (UniqueConstraint("school_id", "key"), Index("ix_pupils_sorted", "school_id", "sort_name", "id"))
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
     school_id: Mapped[int] = mapped_column(ForeignKey("schools.id"))
@@ -86,6 +107,7 @@ class PupilRow(Base):
     came_on: Mapped[date | None]
     left_on: Mapped[date | None]
     erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # only number and hash of the key are left
+    sort_name: Mapped[str] = mapped_column(Folded, default=_sort_name_of_person, server_default=text("''"))
     version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
 
 
@@ -102,7 +124,7 @@ class StaffRow(Base):
     """A member of staff. `ends_on` is the last day of work (of a substitute); `came_on`, `left_on` as for pupils."""
 
     __tablename__ = "staff"
-    __table_args__ = (UniqueConstraint("school_id", "key"),)
+    __table_args__ = (UniqueConstraint("school_id", "key"), Index("ix_staff_sorted", "school_id", "sort_name", "id"))
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
     school_id: Mapped[int] = mapped_column(ForeignKey("schools.id"))
@@ -116,6 +138,7 @@ class StaffRow(Base):
     ends_on: Mapped[date | None]
     left_on: Mapped[date | None]
     erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # only number and hash of the key are left
+    sort_name: Mapped[str] = mapped_column(Folded, default=_sort_name_of_person, server_default=text("''"))
     version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
 
 
@@ -227,6 +250,17 @@ class ImportRow(Base):
     administrator_id: Mapped[int | None] = mapped_column(ForeignKey("administrators.id"))
     uploaded_at: Mapped[datetime] = mapped_column(UtcDateTime)
     content: Mapped[bytes] = mapped_column(LargeBinary)  # the file, gzip
+
+
+class FileKeyRow(Base):
+    """The key that a file gives to somebody who has another one here; a person decided that they are the same."""
+
+    __tablename__ = "file_keys"
+
+    school_id: Mapped[int] = mapped_column(ForeignKey("schools.id"), primary_key=True, autoincrement=False)
+    kind: Mapped[str] = mapped_column(primary_key=True)  # pupil, staff
+    key: Mapped[str] = mapped_column(primary_key=True)
+    person_id: Mapped[int] = mapped_column(BigId)
 
 
 class SessionRow(SessionColumns, Base):

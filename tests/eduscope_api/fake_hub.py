@@ -13,7 +13,7 @@ from services.eduscope_api.hub_client import HubClient
 from shared.roster import EMPTY, Kind, Roster, fingerprint
 from shared.roster_delta import RosterDiverged, apply
 from shared.service_client import ServiceClient
-from shared.wire.rosters import WireChanges, WireDelta, WireReceipt, WireRoster, WireStanding
+from shared.wire.rosters import WireAnnouncement, WireChanges, WireDelta, WireReceipt, WireRoster, WireStanding
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -26,6 +26,7 @@ class HubSchool:
     token: str | None = None
     is_chosen: bool = True  # the coordinator's switch
     is_announced: bool = True  # the administrator's tick
+    domains: dict[str, str] = field(default_factory=dict)  # announced: old -> new
     leavers: dict[Kind, dict[str, object]] = field(default_factory=dict)
 
 
@@ -37,6 +38,7 @@ class FakeHub:
         self.guards = guards
         self.seen: list[tuple[str, str]] = []  # method and last segment of the path
         self.bodies: list[bytes] = []
+        self.staff: dict[str, httpx.Response] = {}  # code -> the answer to a question for its staff
         self.answer_with: dict[str, httpx.Response] = {}  # code -> what every call for that school gets
 
     def client(self, road: "Road | None" = None) -> HubClient:
@@ -57,8 +59,12 @@ class FakeHub:
         if school is None:
             return _problem(404, "not-found")
         if last == "aanmelding":
-            school.is_announced = b"true" in request.content
+            body = WireAnnouncement.model_validate_json(request.content)
+            school.is_announced = body.is_on
+            school.domains = {each.old: each.new for each in body.domain_changes or ()}
             return httpx.Response(204)
+        if last == "leerkrachten":
+            return self.staff.get(code) or _problem(403, "teachers-not-readable")
         if last == "stand":
             return self._stand(school)
         return self._receive(request, school)

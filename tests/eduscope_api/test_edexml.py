@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from io import BytesIO
 from itertools import count
 from pathlib import Path
@@ -14,8 +15,9 @@ from sqlalchemy import Engine, select
 
 from services.eduscope_api.edexml import OtherSchool, build_file, export_file, import_file, take_in
 from services.eduscope_api.rosters import read_picture
-from services.eduscope_api.rules.exchange import GroupRecord, Picture, PupilRecord, roster_of
-from services.eduscope_api.rules.imports import GroupKindDiffers, build_import
+from services.eduscope_api.rules.exchange import Picture, PupilRecord, roster_of
+from services.eduscope_api.rules.import_plan import GroupKindDiffers
+from services.eduscope_api.rules.imports import build_import
 from services.eduscope_api.tables import SchoolRow
 from shared.clock import local_date, now
 from shared.database import reading, writing
@@ -30,6 +32,7 @@ from tests.factories import a_group, a_pupil, a_roster, a_staff_member, rosters
 API = f"/api/v1/scholen/{CODE}/edexml"
 SAMPLES = Path(__file__).parents[2].parent / "shared" / "standards" / "data"
 XML = {"Content-Type": "application/xml"}
+TODAY = date(2026, 11, 22)
 
 
 def a_file(*entries: Group | Pupil | StaffMember, code: str | None = CODE) -> EdexmlFile:
@@ -89,7 +92,7 @@ def test_a_file_adds_and_changes_and_never_removes(before: Roster, after: Roster
 
 def _apply(picture: Picture, file: EdexmlFile) -> Picture:
     """The school after the file, as the rows would have it."""
-    taken = build_import(picture, file, fresh_keys())
+    taken = build_import(picture, file, TODAY, fresh_keys())
     ids = count(
         1
         + max(
@@ -101,8 +104,8 @@ def _apply(picture: Picture, file: EdexmlFile) -> Picture:
     )
     return Picture(
         (
-            *(replace(each, group=taken.groups.changed.get(each.id, each.group)) for each in picture.groups),
-            *(GroupRecord(next(ids), group) for group in taken.groups.new),
+            *(taken.groups.changed.get(each.id, each) for each in picture.groups),
+            *(replace(each, id=next(ids)) for each in taken.groups.new),
         ),
         (
             *(taken.pupils.changed.get(each.id, each) for each in picture.pupils),
@@ -149,7 +152,7 @@ def test_a_file_about_another_school_changes_nothing(engine: Engine) -> None:
 
 def test_a_pupil_who_left_here_stays_gone_and_is_counted(engine: Engine) -> None:
     picture = Picture(pupils=(PupilRecord(1, a_pupil(home_group=None), local_date(now())),))
-    taken = build_import(picture, a_file(a_pupil(home_group=None)), fresh_keys())
+    taken = build_import(picture, a_file(a_pupil(home_group=None)), TODAY, fresh_keys())
     assert taken.pupils.same == 1
     assert [(notice.kind, notice.count) for notice in taken.notices] == [("has-left", 1)]
 
@@ -175,20 +178,22 @@ def test_a_dummy_key_never_enters_and_twice_is_once(engine: Engine, eck_id: str 
 
 def test_namesakes_with_dummy_keys_are_never_taken_for_each_other() -> None:
     picture = Picture(pupils=(PupilRecord(1, a_pupil("p1", home_group=None)),))
-    taken = build_import(picture, a_file(a_pupil("#1", home_group=None), a_pupil("#2", home_group=None)), fresh_keys())
+    taken = build_import(
+        picture, a_file(a_pupil("#1", home_group=None), a_pupil("#2", home_group=None)), TODAY, fresh_keys()
+    )
     assert [record.pupil.key for record in taken.pupils.new] == ["eigen-1", "eigen-2"]
 
 
 def test_somebody_known_by_eck_id_keeps_the_present_key() -> None:
     picture = Picture(pupils=(PupilRecord(1, a_pupil("p1", eck_id="e1", home_group=None)),))
-    taken = build_import(picture, a_file(a_pupil("nieuw", eck_id="e1", home_group=None)), fresh_keys())
+    taken = build_import(picture, a_file(a_pupil("nieuw", eck_id="e1", home_group=None)), TODAY, fresh_keys())
     assert (taken.pupils.new, taken.pupils.same) == ((), 1)
 
 
 def test_a_group_that_changes_its_kind_is_refused() -> None:
     picture = _apply(Picture(), a_file(a_group()))
     with pytest.raises(GroupKindDiffers):
-        build_import(picture, a_file(a_group(kind=GroupKind.COMPOSITE)), fresh_keys())
+        build_import(picture, a_file(a_group(kind=GroupKind.COMPOSITE)), TODAY, fresh_keys())
 
 
 # --- out again --------------------------------------------------------------------------------------------------------
@@ -234,7 +239,7 @@ def test_a_broken_file_is_said_with_line_and_reason_and_changes_nothing(client: 
         answer = client.post(API, content=broken, headers=XML)
         assert answer.status_code in {400, 409, 422}, broken[:20]
         assert answer.headers["content-type"] == "application/problem+json"
-    assert client.get(f"/api/v1/scholen/{CODE}/leerlingen").json() == {"leerlingen": []}
+    assert client.get(f"/api/v1/scholen/{CODE}/leerlingen").json()["leerlingen"] == []
 
 
 def test_a_school_without_pupils_cannot_be_exported(client: TestClient) -> None:

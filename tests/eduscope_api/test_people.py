@@ -1,11 +1,13 @@
 """Staff, groups and pupils over the JSON API."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
 from services.eduscope_api.nightly import School
+from shared.clock import local_date, now
 from tests.eduscope_api.doors import engine_of, sign_in
 from tests.eduscope_api.rows import CODE, OTHER_CODE, add_school
 
@@ -69,13 +71,14 @@ def test_a_teacher_is_tied_to_a_group_and_taken_off_it(client: TestClient, schoo
 
 
 def test_a_pupil_comes_changes_and_leaves(client: TestClient, school: School) -> None:
+    yesterday = str(local_date(now()) - timedelta(days=1))
     group = client.get(f"{API}/groepen").json()["groepen"][0]
     made = client.post(f"{API}/leerlingen", json={"roepnaam": "Łucja", "jaargroep": "5", "groep": group["id"]}).json()
     assert made["key"]
     path = f"{API}/leerlingen/{made['id']}"
-    assert client.patch(path, json={"jaargroep": "6", "uitstroomdatum": "2026-07-31"}).json()["jaargroep"] == "6"
+    assert client.patch(path, json={"jaargroep": "6", "uitstroomdatum": yesterday}).json()["jaargroep"] == "6"
     pupils = client.get(f"{API}/leerlingen").json()["leerlingen"]
-    assert [each["uitstroomdatum"] for each in pupils if each["id"] == made["id"]] == ["2026-07-31"]
+    assert [each["uitstroomdatum"] for each in pupils if each["id"] == made["id"]] == [yesterday]
     assert client.get(f"{API}/groepen").json()["groepen"][0]["leerlingen"] == group["leerlingen"] + 1
 
 
@@ -160,3 +163,12 @@ def test_the_reports_show_all_staff_and_all_groups(client: TestClient, school: S
         ("Groep 5", ["Joris Hagen m1"]),
         ("Leeg", []),
     ]
+
+
+def test_a_leaving_day_that_would_erase_somebody_at_once_is_refused(client: TestClient, school: School) -> None:
+    """A slip in the year must not reach the keeping of thirty days."""
+    pupil = client.post(f"{API}/leerlingen", json={"roepnaam": "Fenna"}).json()["id"]
+    today = local_date(now())
+    for days, status in ((30, 422), (400, 422), (29, 200)):
+        body = {"uitstroomdatum": str(today - timedelta(days=days))}
+        assert client.patch(f"{API}/leerlingen/{pupil}", json=body).status_code == status

@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 
 from services.eduscope_api.rules.exchange import GroupRecord, Picture, PupilRecord, StaffRecord
-from services.eduscope_api.rules.readiness import Check, NotReady, Weight, check_ready, findings, year_fits
+from services.eduscope_api.rules.readiness import (
+    Check,
+    NotReady,
+    Weight,
+    check_lines,
+    check_ready,
+    findings,
+    year_fits,
+)
 from shared.roster import Group, Pupil, Role, StaffMember
 from tests.factories import a_group, a_pupil, a_staff_member
 
@@ -37,7 +45,8 @@ def test_a_school_in_order_is_ready() -> None:
 @pytest.mark.parametrize(
     ("picture", "expected"),
     [
-        (a_picture(pupils=[]), [(Check.EMPTY, None)]),
+        (a_picture(pupils=[]), [(Check.NO_PUPIL, None)]),
+        (a_picture(groups=[], pupils=[], staff=[]), [(Check.NO_PUPIL, None), (Check.NO_GROUP, None)]),
         (a_picture(staff=[a_staff_member("m1"), a_staff_member("m2", email="m1@school.example")]), [
             (Check.DOUBLE_ADDRESS, 1), (Check.DOUBLE_ADDRESS, 2),
         ]),
@@ -133,3 +142,70 @@ def test_the_same_number_of_other_warnings_still_has_to_be_the_number_that_was_s
         with pytest.raises(NotReady):
             check_ready(listed, seen)
     check_ready(listed, 2)
+
+
+@pytest.mark.parametrize(
+    ("domain", "is_odd"),
+    [
+        ("gmail" + ".nl", True),
+        ("hotmial" + ".com", True),
+        ("outlok" + ".com", True),
+        ("ziggo" + ".nl", False),
+        ("home" + ".nl", False),
+        ("hone" + ".nl", False),  # so short that it has real neighbours
+        ("bestuur.example", False),
+    ],
+)
+def test_an_address_beside_a_domain_that_everybody_knows_looks_mistyped(domain: str, is_odd: bool) -> None:
+    others = [a_staff_member(name, email=f"{name}@school.example") for name in ("a", "b", "c")]
+    alone = a_picture(staff=[a_staff_member("e", email=f"e@{domain}")])
+    among = a_picture(staff=[*others, a_staff_member("e", email=f"e@{domain}")])
+    assert found(alone) == ([(Check.ODD_ADDRESS, 1)] if is_odd else [])
+    assert found(among) == ([(Check.ODD_ADDRESS, 4)] if is_odd else [])
+
+
+def test_a_domain_that_several_people_have_is_no_slip() -> None:
+    several = [a_staff_member(name, email=f"{name}@" + "hotmial.com") for name in ("a", "b", "c")]
+    assert found(a_picture(staff=several)) == []
+    assert len(found(a_picture(staff=several[:2]))) == 2
+
+
+def test_every_finding_says_where_it_is_mended() -> None:
+    picture = a_picture(
+        groups=[a_group(), a_group("g6", name="Groep 6")],
+        pupils=[a_pupil(year=None)],
+        staff=[a_staff_member(email=None)],
+    )
+    places = {finding.check: finding.place for finding in findings(picture, TODAY)}
+    assert places == {
+        Check.NO_YEAR: "leerlingen/1",
+        Check.NO_ADDRESS: "personeel/1",
+        Check.NOBODY_TEACHES: "groepen/2",
+    }
+    assert [each.place for each in findings(Picture(), TODAY)] == ["leerlingen", "groepen"]
+
+
+def test_every_finding_stands_under_exactly_one_line_of_the_page() -> None:
+    picture = a_picture(
+        groups=[a_group(), a_group("g6", name="Groep 6")],
+        pupils=[a_pupil(year=None), a_pupil("p2", home_group=None), a_pupil("p3", home_group="weg")],
+        staff=[a_staff_member(email=None), a_staff_member("m2", home_groups=frozenset())],
+    )
+    listed = findings(picture, TODAY)
+    lines = check_lines(picture, listed, TODAY)
+    assert sorted(each.check for line in lines for each in line.found) == sorted(each.check for each in listed)
+    assert [(line.looked_at, line.weight) for line in lines][:5] == [
+        (3, Weight.WARNING),
+        (3, Weight.WARNING),
+        (2, Weight.WARNING),
+        (2, None),
+        (2, Weight.WARNING),
+    ]
+    assert lines[-1].weight is Weight.ERROR
+
+
+def test_no_check_is_forgotten_on_the_page() -> None:
+    """Every check there is has a line: otherwise a finding would be counted and nowhere shown."""
+    everything = [replace(findings(Picture(), TODAY)[0], check=check) for check in Check]
+    lines = check_lines(Picture(), everything, TODAY)
+    assert sum(len(line.found) for line in lines) == len(Check)

@@ -6,8 +6,9 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select
 
 from services.eduscope_api.contacts import save_addresses
+from services.eduscope_api.domains import ANNOUNCEMENT
 from services.eduscope_api.nightly import School
-from services.eduscope_api.schools import ANNOUNCEMENT, send_announcement
+from services.eduscope_api.schools import send_announcement
 from services.eduscope_api.tables import OutboxRow, SchoolRow, StaffRow
 from shared.clock import now
 from shared.database import reading, writing

@@ -90,7 +90,7 @@ def test_the_operator_makes_schools_and_administrators(client: TestClient) -> No
     body = {"gebruiker": USER.upper(), "wachtwoord": PASSWORD, "scholen": [CODE]}
     assert client.post("/api/v1/operator/beheerders", json=body, headers=OPERATOR).status_code == 201
     assert attempt(client) == 303
-    assert client.get(f"{API}/groepen").json() == {"groepen": []}
+    assert client.get(f"{API}/groepen").json() == {"groepen": [], "totaal": 0, "volgende": None}
 
 
 def test_a_new_password_ends_the_sessions_and_replaces_the_schools(client: TestClient) -> None:

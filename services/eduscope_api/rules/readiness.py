@@ -10,28 +10,12 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from services.eduscope_api.rules.addresses import better_domain, domain_of
 from services.eduscope_api.rules.exchange import NO_YEAR, Picture, PupilRecord, StaffRecord
 from shared.problems import Problem
 from shared.roster import Group, GroupKind, Kind, Role, full_name
 
 _DIGITS = re.compile(r"[0-9]+")
-# Endings that are nearly always a slip of the finger; the right one beside it.
-_SLIPS = {
-    "gmial.com": "gmail.com",
-    "gmail.nl": "gmail.com",
-    "gmail.con": "gmail.com",
-    "gmail.co": "gmail.com",
-    "gamil.com": "gmail.com",
-    "hotmial.com": "hotmail.com",
-    "hotmail.con": "hotmail.com",
-    "hotmal.com": "hotmail.com",
-    "outlok.com": "outlook.com",
-    "outloook.com": "outlook.com",
-    "outlook.con": "outlook.com",
-    "ziggo.com": "ziggo.nl",
-    "kpnmail.com": "kpnmail.nl",
-}
-RARE_DOMAIN_SHARE = 0.1
 
 
 class Weight(StrEnum):
@@ -42,7 +26,8 @@ class Weight(StrEnum):
 class Check(StrEnum):
     """The checks, by the name they have on the wire."""
 
-    EMPTY = "leeg"
+    NO_PUPIL = "geen-leerling"
+    NO_GROUP = "geen-groep"
     DOUBLE_ADDRESS = "dubbel-adres"
     LOOSE_END = "los-eind"
     NO_HOME_GROUP = "zonder-groep"
@@ -65,6 +50,16 @@ class Finding:
     name: str
     sentence: str
 
+    @property
+    def place(self) -> str:
+        """Where it is mended: the page, below that of the school."""
+        if self.kind is None:
+            return "groepen" if self.check is Check.NO_GROUP else "leerlingen"
+        return f"{_PLACES[self.kind]}/{self.id}"
+
+
+_PLACES = {Kind.PUPIL: "leerlingen", Kind.STAFF: "personeel", Kind.GROUP: "groepen"}
+
 
 class NotReady(Problem):
     status, slug, title = 409, "not-ready", "The school is not ready to be connected"
@@ -74,7 +69,7 @@ class NotReady(Problem):
 def findings(picture: Picture, today: date) -> list[Finding]:
     """Every error and warning, errors first, in the order of the manual's steps."""
     pupils = [record for record in picture.pupils if record.is_active(today)]
-    staff = [record for record in picture.staff if record.is_active(today) and record.member.roles]
+    staff = _travelling(picture, today)
     groups = {record.group.key: record.group for record in picture.groups}
     found = [
         *_emptiness(pupils, groups),
@@ -85,6 +80,56 @@ def findings(picture: Picture, today: date) -> list[Finding]:
         *_teaching(picture, staff),
     ]
     return sorted(found, key=lambda finding: finding.weight is not Weight.ERROR)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckLine:
+    """One line of the page with checks: what should be so, how many were looked at, and what is not so."""
+
+    sentence: str
+    looked_at: int
+    of_what: tuple[str, str]  # one, several
+    found: tuple[Finding, ...]
+
+    @property
+    def weight(self) -> Weight | None:
+        """The heaviest finding; None when all is well."""
+        return min((finding.weight for finding in self.found), key=list(Weight).index, default=None)
+
+
+_PUPILS, _STAFF, _GROUPS = ("leerling", "leerlingen"), ("personeelslid", "personeelsleden"), ("groep", "groepen")
+_LINES = (
+    (
+        "Alle actieve leerlingen zijn gekoppeld aan een administratieve groep",
+        _PUPILS,
+        {Check.NO_PUPIL, Check.NO_HOME_GROUP},
+    ),
+    (
+        "Alle leerlingen hebben een leerjaar-indicatie (i.v.m. combinatiegroepen)",
+        _PUPILS,
+        {Check.NO_YEAR, Check.YEAR_DIFFERS},
+    ),
+    ("Alle actieve leerkrachten hebben een e-mailadres", _STAFF, {Check.NO_ADDRESS}),
+    ("Geen e-mailadres komt dubbel voor", _STAFF, {Check.DOUBLE_ADDRESS}),
+    ("Elke groep heeft een docent", _GROUPS, {Check.NOBODY_TEACHES, Check.NO_GROUP}),
+    ("Elke leerkracht heeft een groep", _STAFF, {Check.TEACHES_NOTHING}),
+    ("Geen e-mailadres lijkt een tikfout te bevatten", _STAFF, {Check.ODD_ADDRESS}),
+    ("Namen en groepen zijn compleet", _PUPILS, {Check.LOOSE_END}),
+)
+
+
+def check_lines(picture: Picture, found: Iterable[Finding], today: date) -> list[CheckLine]:
+    """The findings under the sentence that each contradicts. Every check stands under one of them."""
+    listed = list(found)
+    counts = {
+        _PUPILS: sum(record.is_active(today) for record in picture.pupils),
+        _STAFF: len(_travelling(picture, today)),
+        _GROUPS: len(picture.groups),
+    }
+    return [
+        CheckLine(sentence, counts[of_what], of_what, tuple(each for each in listed if each.check in checks))
+        for sentence, of_what, checks in _LINES
+    ]
 
 
 def check_ready(found: Iterable[Finding], warnings_seen: int | None) -> None:
@@ -98,11 +143,16 @@ def check_ready(found: Iterable[Finding], warnings_seen: int | None) -> None:
         raise NotReady("Confirm the warnings with their number", objections=warnings, waarschuwingen=len(warnings))
 
 
+def _travelling(picture: Picture, today: date) -> list[StaffRecord]:
+    """The staff that Basispoort gets: a management role alone does not travel."""
+    return [each for each in picture.staff if each.is_active(today) and each.member.roles - {Role.ICT_COORDINATOR}]
+
+
 def _emptiness(pupils: list[PupilRecord], groups: dict[str, Group]) -> Iterator[Finding]:
     if not pupils:
-        yield Finding(Weight.ERROR, Check.EMPTY, None, None, "", "De school heeft geen enkele actieve leerling.")
+        yield Finding(Weight.ERROR, Check.NO_PUPIL, None, None, "", "De school heeft geen enkele actieve leerling.")
     if not groups:
-        yield Finding(Weight.ERROR, Check.EMPTY, None, None, "", "De school heeft geen enkele groep.")
+        yield Finding(Weight.ERROR, Check.NO_GROUP, None, None, "", "De school heeft geen enkele groep.")
 
 
 def _double_addresses(staff: list[StaffRecord]) -> Iterator[Finding]:
@@ -165,38 +215,15 @@ def year_fits(year: str, group: Group) -> bool:
 
 
 def _addresses(staff: list[StaffRecord]) -> Iterator[Finding]:
-    domains = Counter(record.member.email.rpartition("@")[2] for record in staff if record.member.email)
-    common = domains.most_common(1)[0] if domains else ("", 0)
+    domains = Counter(domain_of(record.member.email) for record in staff if record.member.email)
     for record in staff:
         address, name = record.member.email, full_name(record.member)
         if address is None:
             sentence = f"{name} heeft geen e-mailadres en krijgt dus geen activatielink."
             yield _about_staff(Weight.WARNING, Check.NO_ADDRESS, record, sentence)
-        elif (better := _better_domain(address.rpartition("@")[2], domains, common)) is not None:
+        elif (better := better_domain(domain_of(address), domains)) is not None:
             sentence = f"Het e-mailadres van {name} lijkt een tikfout te bevatten: bedoelt u @{better}?"
             yield _about_staff(Weight.WARNING, Check.ODD_ADDRESS, record, sentence)
-
-
-def _better_domain(domain: str, domains: Counter[str], common: tuple[str, int]) -> str | None:
-    """The domain that was probably meant: a known slip, or one letter away from the one that nearly everybody has."""
-    if domain in _SLIPS:
-        return _SLIPS[domain]
-    is_rare = domains[domain] <= max(1, int(common[1] * RARE_DOMAIN_SHARE))
-    if domain != common[0] and common[1] >= 3 and is_rare and _is_one_slip(domain, common[0]):
-        return common[0]
-    return None
-
-
-def _is_one_slip(left: str, right: str) -> bool:
-    """One letter more, less or other, or two neighbours swapped."""
-    short, long = sorted((left, right), key=len)
-    if len(long) - len(short) > 1:
-        return False
-    at = next((i for i, (a, b) in enumerate(zip(short, long, strict=False)) if a != b), len(short))
-    if len(short) < len(long):
-        return short[at:] == long[at + 1 :]
-    swapped = short[:at] + short[at : at + 2][::-1] + short[at + 2 :]
-    return short[at + 1 :] == long[at + 1 :] or swapped == long
 
 
 def _teaching(picture: Picture, staff: list[StaffRecord]) -> Iterator[Finding]:

@@ -1,9 +1,12 @@
 """administration whole"""
 
+from collections.abc import Callable
+
 import sqlalchemy as sa
 from alembic import op
 
 import shared.database
+from shared.names import fold, sort_name
 
 revision = "0002"
 down_revision = "0001"
@@ -48,6 +51,17 @@ def upgrade() -> None:
     with op.batch_alter_table("api_keys", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_api_keys_school_id"), ["school_id"], unique=False)
 
+    op.create_table(
+        "file_keys",
+        sa.Column(
+            "school_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("person_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["school_id"], ["schools.id"], name=op.f("fk_file_keys_school_id")),
+        sa.PrimaryKeyConstraint("school_id", "kind", "key", name=op.f("pk_file_keys")),
+    )
     op.create_table(
         "imports",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
@@ -108,12 +122,35 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_administrators_board_id"), ["board_id"], unique=False)
         batch_op.create_foreign_key(batch_op.f("fk_administrators_board_id"), "boards", ["board_id"], ["id"])
 
-    with op.batch_alter_table("groups", schema=None) as batch_op:
+    with op.batch_alter_table(
+        "groups",
+        schema=None,
+        recreate="always" if op.get_bind().dialect.name == "sqlite" else "never",
+        table_kwargs={"sqlite_autoincrement": True},
+    ) as batch_op:
+        batch_op.add_column(
+            sa.Column(
+                "sort_name",
+                sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+                server_default=sa.text("('')"),
+                nullable=False,
+            )
+        )
         batch_op.add_column(sa.Column("version", sa.Integer(), server_default=sa.text("1"), nullable=False))
+        batch_op.create_index("ix_groups_sorted", ["school_id", "sort_name", "id"], unique=False)
 
     with op.batch_alter_table("pupils", schema=None) as batch_op:
         batch_op.add_column(sa.Column("came_on", sa.Date(), nullable=True))
+        batch_op.add_column(
+            sa.Column(
+                "sort_name",
+                sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+                server_default=sa.text("('')"),
+                nullable=False,
+            )
+        )
         batch_op.add_column(sa.Column("version", sa.Integer(), server_default=sa.text("1"), nullable=False))
+        batch_op.create_index("ix_pupils_sorted", ["school_id", "sort_name", "id"], unique=False)
 
     with op.batch_alter_table("schools", schema=None) as batch_op:
         batch_op.add_column(sa.Column("board_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True))
@@ -127,5 +164,30 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("staff", schema=None) as batch_op:
         batch_op.add_column(sa.Column("came_on", sa.Date(), nullable=True))
+        batch_op.add_column(
+            sa.Column(
+                "sort_name",
+                sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+                server_default=sa.text("('')"),
+                nullable=False,
+            )
+        )
         batch_op.add_column(sa.Column("version", sa.Integer(), server_default=sa.text("1"), nullable=False))
+        batch_op.create_index("ix_staff_sorted", ["school_id", "sort_name", "id"], unique=False)
         batch_op.drop_column("email")
+    _fill_sort_names()
+
+
+def _fill_sort_names() -> None:
+    names = ("first_name", "prefix", "last_name")
+    for table in ("pupils", "staff"):
+        _fill(sa.table(table, *map(sa.column, ("id", "sort_name", *names))), names, sort_name)
+    _fill(sa.table("groups", *map(sa.column, ("id", "sort_name", "name"))), ("name",), fold)
+
+
+def _fill(table: sa.TableClause, names: tuple[str, ...], build: Callable[..., str]) -> None:
+    database = op.get_bind()
+    rows = database.execute(sa.select(table.c.id, *(table.c[name] for name in names))).all()
+    if rows:
+        change = sa.update(table).where(table.c.id == sa.bindparam("of")).values(sort_name=sa.bindparam("to"))
+        database.execute(change, [{"of": row_id, "to": build(*values)} for row_id, *values in rows])

@@ -1,0 +1,83 @@
+"""What the key of an integration may do: one table from the subject of an address to the scopes it takes (pure).
+
+Law: an address that is not in the table is closed for every key.
+"""
+
+from collections.abc import Iterable
+
+from shared.problems import Problem
+
+READ, WRITE = "lezen", "schrijven"
+_READING = {"GET", "HEAD", "OPTIONS"}
+
+# First segment behind /api/v1/scholen/{code}/ -> the subjects whose scope is needed. None: only for people.
+SUBJECTS: dict[str, tuple[str, ...] | None] = {
+    "leerlingen": ("leerlingen",),
+    "personeel": ("personeel",),
+    "groepen": ("groepen",),
+    "jaarovergang": ("leerlingen", "personeel", "groepen"),
+    "rapportages": ("rapportages",),
+    "controles": ("rapportages",),
+    "vergelijking": ("personeel",),
+    "edexml": ("edexml",),
+    "koppeling": ("koppeling",),
+    "geschiedenis": ("geschiedenis",),
+    "instellingen": ("koppeling",),
+    "sleutels": None,
+}
+# In the order in which a person chooses them: scope -> what it says on the page.
+SCOPES = {
+    "leerlingen:lezen": "Leerlingen lezen",
+    "leerlingen:schrijven": "Leerlingen invoeren en wijzigen",
+    "personeel:lezen": "Personeel lezen, met de vergelijking",
+    "personeel:schrijven": "Personeel invoeren en wijzigen, adressen overnemen",
+    "groepen:lezen": "Groepen lezen",
+    "groepen:schrijven": "Groepen invoeren en wijzigen",
+    "rapportages:lezen": "Rapportages en controles lezen",
+    "edexml:lezen": "EDEXML exporteren",
+    "edexml:schrijven": "EDEXML importeren",
+    "koppeling:lezen": "De koppeling met Basispoort bekijken",
+    "koppeling:schrijven": "De koppeling met Basispoort instellen, en synchroniseren",
+    "geschiedenis:lezen": "Geschiedenis lezen",
+    "geschiedenis:schrijven": "Wijzigingen terugdraaien",
+}
+
+
+class ScopeMissing(Problem):
+    """`scope` is the first of the scopes that the key would need and has not."""
+
+    status, slug, title = 403, "scope-missing", "The key does not have the scope for this"
+    uitleg = "Deze sleutel mag dit niet: de bevoegdheid ontbreekt. Er is niets gewijzigd."
+
+
+class PeopleOnly(Problem):
+    status, slug, title = 403, "people-only", "Only for somebody who signed in, not for a key"
+    uitleg = "Dit kan alleen wie zelf is ingelogd. Met een sleutel gaat het niet."
+
+
+def scopes_for(path: str, method: str) -> tuple[str, ...] | None:
+    """The scopes that a key needs for this call; None when no key may do it.
+
+    What shows or takes back somebody's history needs that scope too, wherever it stands.
+    """
+    start, *rest = path.removeprefix("/").split("/")
+    if start != "api" or rest[:2] != ["v1", "scholen"] or len(rest) < 4:
+        return None
+    subjects = SUBJECTS.get(rest[3])
+    if subjects is None:
+        return None
+    if "geschiedenis" in rest[4:]:
+        subjects = (*subjects, "geschiedenis")
+    action = READ if method in _READING else WRITE
+    return tuple(f"{subject}:{action}" for subject in subjects)
+
+
+def check_scopes(path: str, method: str, held: Iterable[str]) -> None:
+    """May a key with these scopes make this call? Raises PeopleOnly, ScopeMissing."""
+    needed = scopes_for(path, method)
+    if needed is None:
+        raise PeopleOnly
+    present = set(held)
+    for scope in needed:
+        if scope not in present:
+            raise ScopeMissing(scope=scope)
