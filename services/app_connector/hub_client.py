@@ -3,19 +3,20 @@
 A refused, empty or broken answer is an error here, never a school without people.
 """
 
-import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import ValidationError
 
 from services.app_connector.rules.people import HubGroup, HubPupil, HubRoster, HubTeacher
 from shared.problems import Problem, UpstreamProblem
+from shared.publisher_client import Patience, PublisherClient
 from shared.roster import Role
 from shared.service_client import RemoteProblem, ServiceClient
 from shared.wire.schools import InstitutionOverview
 
-_BASE = "/rest/v2/instellingen"
+PATIENCE = Patience(attempts=2, first_s=0.2, longest_s=1.0)  # a person may be waiting
 
 
 class PermissionMissing(Problem):
@@ -40,53 +41,36 @@ class HubClient:
     """One client per process; safe to share between threads."""
 
     def __init__(self, client: ServiceClient) -> None:
-        self._client = client
+        self._client = PublisherClient(client, PATIENCE)
 
     def fetch_school(self, school_id: int, etag: str | None = None) -> Answer | None:
         """Everything of one school; None when it is still what `etag` says.
 
         Raises PermissionMissing, InstitutionUnknown, UpstreamProblem (also for an answer that makes no sense).
         """
-        headers = {"If-None-Match": etag} if etag else {}
-        answer = self._send(f"{_BASE}/{school_id}", headers, frozenset({200, 304}))
-        if answer.status_code == 304:
+        with _as_ours():
+            found = self._client.fetch_overview(school_id, etag)
+        if found is None:
             return None
-        text = answer.text
-        parse_school(text)
-        return Answer(answer.headers.get("etag") or f'"{hashlib.sha256(text.encode()).hexdigest()}"', text)
+        _roster_of(found.value)
+        return Answer(found.etag, found.text)
 
     def fetch_name(self, school_id: int) -> str | None:
         """The name of a school that gave permission. Raises as `fetch_school`."""
-        return _text(self._object(f"{_BASE}/{school_id}/details").get("naam"))
+        with _as_ours():
+            found = self._client.fetch_details(school_id)
+        assert found is not None, "without an ETag there is always an answer"
+        return found.value.name
 
     def fetch_permission(self, school_id: int) -> bool:
         """Does the school give permission? Raises InstitutionUnknown, UpstreamProblem."""
-        found = self._object(f"{_BASE}/{school_id}/uitgever/synchronizationpermission")
-        return found.get("hasSynchronizationPermission") is True
+        with _as_ours():
+            return self._client.fetch_permission(school_id)
 
     def fetch_is_known_as(self, school_id: int, name: str) -> bool:
         """Does the public search find this number under this name? Works without permission."""
-        answer = self._send("/rest/v2/nawsearch", {}, frozenset({200}), {"naam": name, "activeOnly": "false"})
-        found = _json(answer)
-        return isinstance(found, list) and any(isinstance(each, dict) and each.get("id") == school_id for each in found)
-
-    def _object(self, path: str) -> dict[str, Any]:
-        found = _json(self._send(path, {}, frozenset({200})))
-        if not isinstance(found, dict):
-            raise _senseless()
-        return found
-
-    def _send(
-        self, path: str, headers: dict[str, str], expect: frozenset[int], params: dict[str, str] | None = None
-    ) -> Any:
-        try:
-            return self._client.send("GET", path, headers=headers, expect=expect, params=params)
-        except RemoteProblem as refused:
-            if refused.remote_status == 403:
-                raise PermissionMissing from refused
-            if refused.remote_status == 404:
-                raise InstitutionUnknown from refused
-            raise
+        with _as_ours():
+            return any(each.id == school_id for each in self._client.search(active_only=False, naam=name))
 
 
 def open_hub(url: str, key: str) -> HubClient:
@@ -94,15 +78,17 @@ def open_hub(url: str, key: str) -> HubClient:
     return HubClient(ServiceClient("basispoort_hub", url, key))
 
 
-def _json(answer: Any) -> Any:
+@contextmanager
+def _as_ours() -> Iterator[None]:
+    """What the hub refuses a publisher, in the words of this service."""
     try:
-        return answer.json()
-    except ValueError:
-        raise _senseless() from None
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+        yield
+    except RemoteProblem as refused:
+        if refused.remote_status == 403:
+            raise PermissionMissing from refused
+        if refused.remote_status == 404:
+            raise InstitutionUnknown from refused
+        raise
 
 
 def _senseless() -> UpstreamProblem:
@@ -112,9 +98,12 @@ def _senseless() -> UpstreamProblem:
 def parse_school(body: str) -> HubRoster:
     """The roster in an answer. Raises UpstreamProblem for one that makes no sense or holds nobody at all."""
     try:
-        found = InstitutionOverview.model_validate_json(body)
+        return _roster_of(InstitutionOverview.model_validate_json(body, extra="ignore"))
     except ValidationError:
         raise _senseless() from None
+
+
+def _roster_of(found: InstitutionOverview) -> HubRoster:
     if not found.pupils and not found.staff:
         raise UpstreamProblem("basispoort_hub", retry=True, detail="the hub's answer holds nobody at all")
     if not found.is_active:

@@ -124,8 +124,10 @@ def _move_role(db: Session, school_id: int, old_account_id: int, new_account_id:
         db.execute(delete(CoordinatorRow).where(*mine))
 
 
-def place_coordinators(db: Session, school_id: int, roster: Roster) -> None:
+def place_coordinators(db: Session, school_id: int, roster: Roster) -> bool:
     """Give coordinators who were outside the roster, and are in it now, their key: they keep their number.
+
+    Answers whether there was anybody.
 
     To be called before people are numbered, in the same transaction.
     """
@@ -136,7 +138,7 @@ def place_coordinators(db: Session, school_id: int, roster: Roster) -> None:
         .where(CoordinatorRow.school_id == school_id, PersonRow.key.is_(None))
     ).all()
     if not outside:
-        return
+        return False
     keys = {member.email: member.key for member in roster.staff.values() if member.email is not None}
     numbered = set(
         db.scalars(
@@ -149,6 +151,7 @@ def place_coordinators(db: Session, school_id: int, roster: Roster) -> None:
         key = keys.get(email)
         if key is not None and key not in numbered:
             db.execute(update(PersonRow).where(PersonRow.id == person_id).values(key=key, key_hash=None, left_at=None))
+    return True
 
 
 def read_staff_states(db: Session, school_id: int, now: datetime, links: LinkMaker) -> dict[int, AccountState]:

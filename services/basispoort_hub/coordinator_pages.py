@@ -8,6 +8,7 @@ from fastapi import APIRouter, Form, Request, Response
 from services.basispoort_hub.holds import Choice, save_decision
 from services.basispoort_hub.overview import read_overview
 from services.basispoort_hub.sign_in import CurrentAccount, read_signed_in
+from services.basispoort_hub.staff_list import save_readable
 from services.basispoort_hub.teachers import accept
 from shared.browser import Pages, see_other
 from shared.database import Db
@@ -30,6 +31,8 @@ def show_status(request: Request, school: str = "") -> Response:
         request,
         "status.html",
         overview=overview,
+        plek=overview.place if overview is not None else None,
+        menu="Overzicht",
         school=overview.own.name if overview is not None and overview.own is not None else "",
         gebruiker=overview.email if overview is not None else "",
     )
@@ -46,6 +49,19 @@ def submit_decision(
 ) -> Response:
     """A button under what is held."""
     save_decision(request, db, code, hold_id, choice)
+    return see_other(f"/?school={quote(code)}")
+
+
+@router.post("/leerkrachtenlijst", include_in_schema=False)
+def submit_readable(
+    _account: CurrentAccount,
+    code: Annotated[str, Form(alias="school", max_length=16)],
+    request: Request,
+    db: Db,
+    ticked: Annotated[str, Form(alias="leesbaar", max_length=4)] = "",
+) -> Response:
+    """The slider *EDUscope mag onze leerkrachtenlijst lezen*."""
+    save_readable(request, db, code, is_readable=ticked == "ja")
     return see_other(f"/?school={quote(code)}")
 
 

@@ -11,21 +11,21 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Request, Response
 from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
 
 from services.basispoort_hub.links import LinkMaker
 from services.basispoort_hub.rosters import (
-    Canonical,
     Layer,
     Spelled,
-    read_canonical,
+    read_layers,
     recompute_fingerprint,
-    save_canonical,
     to_canonical,
     to_roster,
 )
 from services.basispoort_hub.rules.intake import objections
-from services.basispoort_hub.tables import AdministrationKeyRow, HeldRow, HoldRow, SchoolRow
-from services.basispoort_hub.valid_roster import Settled, settle
+from services.basispoort_hub.tables import AdministrationKeyRow, FormerCodeRow, HeldRow, HoldRow, SchoolRow
+from services.basispoort_hub.valid_roster import Incoming, Settled, settle
+from shared.bodies import ParsedOnce
 from shared.clock import now as present
 from shared.database import Db, ReadDb, reading, writing
 from shared.identifiers import SchoolCode
@@ -36,7 +36,7 @@ from shared.roster_delta import RosterDiverged
 from shared.service_auth import bearer_hash
 from shared.wire.rosters import WireChanges, WireDelta, WireEntries, WireReceipt, WireRoster, WireStanding
 
-router = APIRouter(prefix="/api/v1/scholen/{code}", tags=["leerlinggegevens"])
+router = APIRouter(prefix="/api/v1/scholen/{code}", tags=["leerlinggegevens"], route_class=ParsedOnce)
 
 
 class RosterInconsistent(Problem):
@@ -44,6 +44,11 @@ class RosterInconsistent(Problem):
 
     status, slug, title = 422, "roster-inconsistent", "The roster is not consistent"
     uitleg = "De gegevens spreken zichzelf tegen. Er is niets gewijzigd."
+
+
+class SchoolEnded(Problem):
+    status, slug, title = 409, "school-ended", "This school has closed or merged"
+    uitleg = "Deze school is gesloten of samengegaan met een andere; er komen geen gegevens meer bij."
 
 
 class ConnectionOn(Problem):
@@ -59,6 +64,10 @@ def read_school(db: Session, code: str, *, lock: bool = False) -> SchoolRow:
         raise NotFound from None
     query = select(SchoolRow).where(SchoolRow.code == normal)
     row = db.scalar(query.with_for_update() if lock else query)
+    if row is None:
+        former = select(FormerCodeRow.school_id).where(FormerCodeRow.code == normal)
+        query = select(SchoolRow).where(SchoolRow.id == former.scalar_subquery())
+        row = db.scalar(query.with_for_update(of=SchoolRow) if lock else query)
     if row is None:
         raise NotFound
     return row
@@ -114,11 +123,11 @@ def show_standing(code: str, administration: CallingAdministration, response: Re
         is_on=awaited is None,
         administration=school.administration,
         waits_for=awaited,
-        held=_count_held(db, school.id),
+        held=count_held(db, school.id),
     )
 
 
-def _count_held(db: Session, school_id: int) -> int:
+def count_held(db: Session, school_id: int) -> int:
     query = select(func.count()).select_from(HeldRow).join(HoldRow, HoldRow.id == HeldRow.hold_id)
     return db.scalar(query.where(HoldRow.school_id == school_id, HoldRow.closed_at.is_(None))) or 0
 
@@ -154,8 +163,7 @@ def receive_roster(
     after = Spelled(roster, to_canonical(roster))
     if fingerprint_of_canonical(after.canonical) != body.target:
         raise RosterDiverged("the roster does not have the fingerprint it says it has")
-    before = read_canonical(db, school.id, Layer.MIRROR)
-    return _accept(request, response, db, school, before, after, token, body)
+    return _accept(request, response, db, school, Incoming(after, read_layers(db, school.id)), token, body)
 
 
 @router.patch("/leerlinggegevens")
@@ -172,8 +180,8 @@ def receive_delta(
     school = _open_school(db, code, administration)
     if school.fingerprint != body.base:
         raise RosterDiverged(actual=school.fingerprint)
-    before = read_canonical(db, school.id, Layer.MIRROR)
-    after = {kind: dict(entries) for kind, entries in before.items()}
+    stored = read_layers(db, school.id)
+    after = {kind: dict(entries) for kind, entries in stored[Layer.MIRROR].items()}
     removed = {Kind.GROUP: body.remove.groups, Kind.PUPIL: body.remove.pupils, Kind.STAFF: body.remove.staff}
     for kind, keys in removed.items():
         for key in keys:
@@ -182,13 +190,14 @@ def receive_delta(
         after[kind].update(entries)
     if (reached := fingerprint_of_canonical(after)) != body.target:
         raise RosterDiverged(actual=reached)
-    return _accept(request, response, db, school, before, Spelled(to_roster(after), after), token, body)
+    incoming = Incoming(Spelled(to_roster(after), after), stored)
+    return _accept(request, response, db, school, incoming, token, body)
 
 
 def _open_school(db: Session, code: str, administration: str) -> SchoolRow:
     school = read_school(db, code, lock=True)
     _check_chosen(school, administration)
-    if waits_for(school) is not None:
+    if waits_for(school) is not None or not school.is_active:
         raise ConnectionInactive
     return school
 
@@ -198,8 +207,7 @@ def _accept(
     response: Response,
     db: Session,
     school: SchoolRow,
-    before: Canonical,
-    after: Spelled,
+    incoming: Incoming,
     if_match: str | None,
     body: WireRoster | WireDelta,
 ) -> WireReceipt:
@@ -207,11 +215,11 @@ def _accept(
 
     1. Is it consistent? All objections at once, or none.
     2. Move the token with a compare-and-swap; whoever was overtaken gets roster-diverged.
-    3. Save the mirror's rows that changed.
-    4. Let the valid roster, accounts, holds and answers follow.
+    3. Save what changed in the mirror; let the valid roster, accounts, holds and answers follow.
     """
     now = present()
-    if found := objections(after.roster):
+    mirror = incoming.mirror.roster
+    if found := objections(mirror):
         raise RosterInconsistent(
             objections=[
                 {"code": each.code, "soort": each.kind, "key": each.key, "uitleg": each.sentence}
@@ -220,32 +228,36 @@ def _accept(
         )
     is_first = school.first_received_at is None
     _move_token(db, school, if_match, body.target, now)
-    save_canonical(db, school.id, Layer.MIRROR, before, after.canonical)
     links: LinkMaker = request.app.state.links
     settled = settle(
-        db, school, after.roster, now, links, spelled=after, leaving=body.leavers.values(), is_first_push=is_first
+        db, school, mirror, now, links, incoming=incoming, leaving=body.leavers.values(), is_first_push=is_first
     )
     school.first_received_at = school.first_received_at or now
     assert school.token is not None
     response.headers["ETag"] = f'"{school.token}"'
-    return _receipt(school, before, after.canonical, settled)
+    return _receipt(school, incoming, settled)
 
 
 def _move_token(db: Session, school: SchoolRow, if_match: str | None, target: str, now: datetime) -> None:
-    token = secrets.token_hex(16)
+    values = {
+        "token": secrets.token_hex(16),
+        "fingerprint": target,
+        "received_at": now,
+        "heard_at": now,
+        "silence_told_at": None,
+    }
     held = SchoolRow.token.is_(None) if if_match is None else SchoolRow.token == if_match
     moved = db.execute(
-        update(SchoolRow)
-        .where(SchoolRow.id == school.id, held)
-        .values(token=token, fingerprint=target, received_at=now, heard_at=now, silence_told_at=None)
-        .returning(SchoolRow.id)
+        update(SchoolRow).where(SchoolRow.id == school.id, held).values(values).returning(SchoolRow.id)
     ).first()
     if moved is None:
         raise RosterDiverged("the token is not the present one")
-    db.refresh(school)
+    for name, value in values.items():
+        set_committed_value(school, name, value)
 
 
-def _receipt(school: SchoolRow, before: Canonical, after: Canonical, settled: Settled) -> WireReceipt:
+def _receipt(school: SchoolRow, incoming: Incoming, settled: Settled) -> WireReceipt:
+    before, after = incoming.stored[Layer.MIRROR], incoming.mirror.canonical
     assert school.fingerprint is not None
     assert school.token is not None
     return WireReceipt(
@@ -277,21 +289,25 @@ def _as_roster(entries: WireEntries) -> Roster:
 
 
 def take_by_hand(db: Session, school: SchoolRow, entries: Roster, now: datetime, links: LinkMaker) -> WireReceipt:
-    """A hand-made file: adds and changes, never removes. Raises ConnectionOn while an administration is connected."""
+    """A hand-made file: adds and changes, never removes.
+
+    Raises ConnectionOn while an administration is connected, SchoolEnded for a school that closed or merged.
+    """
+    if not school.is_active:
+        raise SchoolEnded
     if school.connection_on and school.administration_on:
         raise ConnectionOn
-    before = read_canonical(db, school.id, Layer.MIRROR)
+    stored = read_layers(db, school.id)
     given = to_canonical(entries)
-    after = {kind: {**before[kind], **given[kind]} for kind in Kind}
+    after = {kind: {**stored[Layer.MIRROR][kind], **given[kind]} for kind in Kind}
     mirror = to_roster(after)
     if found := objections(mirror):
         raise RosterInconsistent(
             objections=[{"code": each.code, "soort": each.kind, "uitleg": each.sentence} for each in found[:500]]
         )
     school.token, school.fingerprint = secrets.token_hex(16), fingerprint_of_canonical(after)
-    save_canonical(db, school.id, Layer.MIRROR, before, after)
-    settled = settle(db, school, mirror, now, links)
-    return _receipt(school, before, after, settled)
+    incoming = Incoming(Spelled(mirror, after), stored)
+    return _receipt(school, incoming, settle(db, school, mirror, now, links, incoming=incoming))
 
 
 def check_all_fingerprints(engine: Engine, now: datetime) -> int:

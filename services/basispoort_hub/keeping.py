@@ -14,6 +14,7 @@ from services.basispoort_hub.tables import (
     AccountRow,
     AppointmentRow,
     AttemptRow,
+    LicenceRow,
     LinkRow,
     OutboxRow,
     PersonRow,
@@ -74,7 +75,7 @@ def close_ended(engine: Engine, now: datetime, links: LinkMaker) -> int:
 
 
 def forget_leavers(engine: Engine, now: datetime) -> int:
-    """Leave only a number and a hash of the key of people who left 30 days ago; returns how many."""
+    """Leave only a number and a hash of the key of people who left 30 days ago, no licences; returns how many."""
     due = (PersonRow.left_at < now - LEAVERS_KEPT, PersonRow.key.is_not(None))
     with reading(engine) as db:
         school_ids = list(db.scalars(select(PersonRow.school_id).where(*due).distinct().order_by(PersonRow.school_id)))
@@ -88,6 +89,7 @@ def forget_leavers(engine: Engine, now: datetime) -> int:
                 db.execute(
                     update(PersonRow).where(PersonRow.id == person_id).values(key=None, key_hash=hash_of_key(key))
                 )
+                db.execute(delete(LicenceRow).where(LicenceRow.person_id == person_id))
             forgotten += len(gone)
     return forgotten
 

@@ -4,16 +4,33 @@ from fastapi import FastAPI
 
 from services.basispoort_hub import (
     activation,
+    changes_feed,
+    consent_pages,
     coordinator_pages,
     edexml_import,
     holds,
     intake,
+    lika,
+    lika_lists,
+    lika_operator,
+    material_pages,
+    merged_schools,
     operator_api,
+    permission_requests,
     permissions,
     publisher_api,
+    sandbox,
+    school_search,
     sign_in,
+    staff_list,
+    supplier_pages,
     teachers,
+    webhooks,
 )
+from services.basispoort_hub.fast_reads import Reader
+from services.basispoort_hub.publisher_callers import QuotaHeaders
+from services.basispoort_hub.quota import Quota
+from services.basispoort_hub.rules.sandbox_school import PUPILS
 from services.basispoort_hub.settings import Settings
 from shared import logs
 from shared.app_factory import House, make_app
@@ -35,22 +52,40 @@ def create_app(settings: Settings) -> FastAPI:
             engine=open_engine(settings.database_url),
             pages=coordinator_pages.make_pages(settings.base_url),
             base_url=settings.base_url,
-            body_limits={"edexml": edexml_import.LIMIT, "leerlinggegevens": 20 * MEGABYTE},
+            body_limits={"edexml": edexml_import.LIMIT, "leerlinggegevens": 20 * MEGABYTE, **lika_lists.BODY_LIMITS},
         )
     )
     app.state.links = settings.link_maker()
+    app.state.reader = Reader(app.state.engine)
+    app.state.proxy_certificates = settings.proxy_certificates()
+    app.state.quota = Quota(settings.requests_per_minute)
+    app.state.sandbox_pupils = PUPILS if settings.sandbox else 0
+    app.add_middleware(QuotaHeaders)
     app.state.operator_key_hash = hash_key(settings.operator_key.get_secret_value())
     for part in (
         activation,
+        changes_feed,
+        consent_pages,
         coordinator_pages,
         edexml_import,
         holds,
         intake,
+        lika,
+        lika_lists,
+        lika_operator,
+        merged_schools,
+        material_pages,
         operator_api,
+        permission_requests,
         permissions,
         publisher_api,
+        sandbox,
+        school_search,
         sign_in,
+        staff_list,
+        supplier_pages,
         teachers,
+        webhooks,
     ):
         app.include_router(part.router)
     return app

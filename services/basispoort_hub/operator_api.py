@@ -2,7 +2,6 @@
 
 import hmac
 import uuid
-from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field
@@ -12,14 +11,13 @@ from sqlalchemy.orm import Session
 from services.basispoort_hub.answers import rebuild_answers
 from services.basispoort_hub.coordinators import OPERATOR, remove_coordinator, save_coordinator
 from services.basispoort_hub.intake import read_school
-from services.basispoort_hub.tables import AdministrationKeyRow, PublisherKeyRow, PublisherRow, SchoolRow
+from services.basispoort_hub.publisher_operator import LIVE, read_publisher, save_publisher, save_publisher_key
+from services.basispoort_hub.tables import AdministrationKeyRow, FormerCodeRow, SchoolRow
 from shared.clock import now as present
 from shared.database import Db
-from shared.problems import CallerUnknown, NotFound, Problem
+from shared.problems import CallerUnknown, Problem
 from shared.service_auth import bearer_hash, hash_key, new_key
 from shared.wire.base import Code, Email, LongText, RowId, Text, WireModel
-
-LIVE_KEYS = 2  # so that a key can be replaced without a night lost
 
 
 def check_operator(request: Request) -> None:
@@ -37,11 +35,6 @@ class SchoolExists(Problem):
 
     status, slug, title = 409, "school-exists", "There is a school with this code"
     uitleg = "Er is al een school met deze code."
-
-
-class PublisherExists(Problem):
-    status, slug, title = 409, "publisher-exists", "There is a publisher with this code"
-    uitleg = "Er is al een uitgever met deze code."
 
 
 class WireNewSchool(WireModel):
@@ -83,7 +76,9 @@ class WireKey(WireModel):
 @router.post("/scholen", status_code=201)
 def submit_school(body: WireNewSchool, db: Db) -> WireSchoolNumber:
     """A new school, with nobody in it yet."""
-    known = db.scalar(select(SchoolRow.id).where(SchoolRow.code == body.code))
+    known = db.scalar(select(SchoolRow.id).where(SchoolRow.code == body.code)) or db.scalar(
+        select(FormerCodeRow.school_id).where(FormerCodeRow.code == body.code)
+    )
     if known is not None:
         raise SchoolExists(id=known)
     now = present()
@@ -115,7 +110,7 @@ def submit_removal(code: str, account_id: RowId, request: Request, db: Db) -> No
 def submit_administration_key(name: Text, db: Db) -> WireKey:
     """A new bearer key for an administration system; of more than two the oldest stops working."""
     key = new_key()
-    _revoke_oldest(db, AdministrationKeyRow, AdministrationKeyRow.administration == name)
+    _revoke_oldest(db, name)
     db.add(AdministrationKeyRow(key_hash=hash_key(key), administration=name, created_at=present()))
     return WireKey(key=key)
 
@@ -123,29 +118,26 @@ def submit_administration_key(name: Text, db: Db) -> WireKey:
 @router.post("/uitgevers", status_code=201)
 def submit_publisher(body: WireNewPublisher, db: Db) -> WireNumber:
     """A new publisher; no school consents to it yet."""
-    if db.scalar(select(PublisherRow.id).where(PublisherRow.code == body.code)) is not None:
-        raise PublisherExists
-    publisher = PublisherRow(code=body.code, name=body.name, sentence=body.sentence)
-    db.add(publisher)
-    db.flush()
-    return WireNumber(id=publisher.id)
+    return WireNumber(id=save_publisher(db, body.code, body.name, body.sentence).id)
 
 
 @router.post("/uitgevers/{code}/sleutels", status_code=201)
 def submit_publisher_key(code: Text, db: Db) -> WireKey:
     """A new bearer key for a publisher; of more than two the oldest stops working."""
-    publisher_id = db.scalar(select(PublisherRow.id).where(PublisherRow.code == code).with_for_update())
-    if publisher_id is None:
-        raise NotFound
-    key = new_key()
-    _revoke_oldest(db, PublisherKeyRow, PublisherKeyRow.publisher_id == publisher_id)
-    db.add(PublisherKeyRow(key_hash=hash_key(key), publisher_id=publisher_id, created_at=present()))
-    return WireKey(key=key)
+    return WireKey(key=save_publisher_key(db, read_publisher(db, code).id, present()))
 
 
-def _revoke_oldest(db: Session, rows: type[Any], whose: Any) -> None:
+def _revoke_oldest(db: Session, administration: str) -> None:
     """Leave room for one more live key."""
     live = list(
-        db.scalars(select(rows.key_hash).where(whose, rows.revoked_at.is_(None)).order_by(rows.created_at.desc()))
+        db.scalars(
+            select(AdministrationKeyRow.key_hash)
+            .where(AdministrationKeyRow.administration == administration, AdministrationKeyRow.revoked_at.is_(None))
+            .order_by(AdministrationKeyRow.created_at.desc())
+        )
     )
-    db.execute(update(rows).where(rows.key_hash.in_(live[LIVE_KEYS - 1 :])).values(revoked_at=present()))
+    db.execute(
+        update(AdministrationKeyRow)
+        .where(AdministrationKeyRow.key_hash.in_(live[LIVE - 1 :]))
+        .values(revoked_at=present())
+    )

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from services.basispoort_hub.account_book import COUNTS
 from services.basispoort_hub.holds import CHOICES, REASONS, Choice, describe_held
 from services.basispoort_hub.permissions import Consent, WireConnection, connection_of, read_consents
+from services.basispoort_hub.places import Place, read_place, read_schools
 from services.basispoort_hub.rosters import Layer, read_roster
 from services.basispoort_hub.sign_in import read_signed_in
 from services.basispoort_hub.tables import AccountRow, AppointmentRow, CoordinatorRow, EntryRow, HoldRow, SchoolRow
@@ -60,6 +61,7 @@ class SchoolPicture:
     code: str
     number: int
     connection: WireConnection
+    teachers_readable: bool
     people: Mapping[str, int]  # kind -> how many in the valid roster
     accounts: Sequence[tuple[str, int]]  # state -> how many
     teachers: Sequence[WireTeacher]
@@ -76,6 +78,7 @@ class Overview:
     own: SchoolPicture | None
     works_at: Sequence[str]
     invitations: Sequence[tuple[int, str]]
+    place: Place | None  # for the menu; None for who works nowhere yet
 
 
 def read_overview(engine: Engine, request: Request, chosen: str) -> Overview | None:
@@ -98,7 +101,10 @@ def read_overview(engine: Engine, request: Request, chosen: str) -> Overview | N
             .where(AppointmentRow.account_id == account_id, AppointmentRow.state == COUNTS)
             .order_by(SchoolRow.name)
         ).all()
+        everywhere = read_schools(request, db)
+        here = own.code if own is not None else everywhere[0][0] if everywhere else None
         return Overview(
+            place=read_place(request, db, here) if here is not None else None,
             email=db.get_one(AccountRow, account_id).email,
             schools=[(school.code, school.name) for school in schools],
             own=_read_school(db, request, own) if own is not None else None,
@@ -120,6 +126,7 @@ def _read_school(db: Session, request: Request, school: SchoolRow) -> SchoolPict
         code=school.code,
         number=school.id,
         connection=connection_of(school),
+        teachers_readable=school.teachers_readable,
         people={kind.value: counts.get(kind, 0) for kind in Kind},
         accounts=sorted(Counter(teacher.account for teacher in teachers).items()),
         teachers=teachers,

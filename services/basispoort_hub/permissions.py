@@ -7,26 +7,23 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
 from pydantic import Field
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from services.basispoort_hub.domains import save_announced_domains
+from services.basispoort_hub.feed import save_permission_change
 from services.basispoort_hub.intake import CallingAdministration, read_school, waits_for
+from services.basispoort_hub.shared_data import shared_sentences
 from services.basispoort_hub.sign_in import CurrentAccount, read_coordinated_school, read_coordinator
-from services.basispoort_hub.tables import PermissionRow, PublisherRow, SchoolRow
+from services.basispoort_hub.tables import PermissionRequestRow, PermissionRow, PublisherRow, SchoolRow
 from shared.clock import local_date
 from shared.clock import now as present
 from shared.database import Db, ReadDb
 from shared.problems import NotFound, Problem, WrongSchool
 from shared.wire.base import Flag, Text, WireModel
-from shared.wire.rosters import ADMINISTRATION
+from shared.wire.rosters import ADMINISTRATION, WireAnnouncement
 
 router = APIRouter(prefix="/api/v1/scholen/{code}", tags=["beheer"])
-
-SHARED_DATA = [  # what a publisher with consent gets to read
-    "van leerlingen: naam, leerjaar, groepen, ECK iD",
-    "van leerkrachten: naam, e-mailadres, rol, groepen, ECK iD, einddatum",
-    "van groepen: naam, leerjaar, omschrijving",
-]
 
 
 class UnknownAdministration(Problem):
@@ -53,12 +50,6 @@ class WireConnection(WireModel):
     received_at: datetime | None = Field(alias="laatstOntvangen")
 
 
-class WireTick(WireModel):
-    """PUT aanmelding: the tick in the administration."""
-
-    is_on: Flag = Field(alias="aangezet")
-
-
 class WireConsent(WireModel):
     given: Flag = Field(alias="toestemming")
 
@@ -71,27 +62,31 @@ class WirePublisher(WireModel):
     sentence: str = Field(alias="zin")
     given: bool = Field(alias="toestemming")
     given_at: datetime | None = Field(alias="sinds")
+    asked_at: datetime | None = Field(alias="gevraagdOp")  # the publisher asks, and nobody has answered yet
     shared_data: list[str] = Field(alias="gegevens")
 
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """A publisher, and since when it may read this school's roster."""
+    """A publisher, since when it may read this school's roster, and since when it waits for an answer."""
 
     code: str
     name: str
     sentence: str
     given_at: datetime | None
+    asked_at: datetime | None
 
 
 @router.put("/aanmelding", status_code=204)
-def receive_tick(code: str, body: WireTick, administration: CallingAdministration, db: Db) -> None:
-    """The administration tells that its administrator ticked, or unticked, Basispoort."""
+def receive_announcement(code: str, body: WireAnnouncement, administration: CallingAdministration, db: Db) -> None:
+    """The administration tells that its administrator ticked, or unticked, Basispoort, and announces new domains."""
     school = read_school(db, code, lock=True)
     # before a school has chosen, only the administration that can be chosen counts
     if administration != (school.administration or ADMINISTRATION):
         raise WrongSchool
     school.administration_on, school.heard_at = body.is_on, present()
+    if body.domain_changes is not None:
+        save_announced_domains(db, school.id, {each.old: each.new for each in body.domain_changes})
 
 
 @router.get("/koppeling")
@@ -105,10 +100,15 @@ def submit_connection(
 ) -> WireConnection:
     """The coordinator's switch. Nothing is exchanged until the administrator's tick is there too."""
     school = read_coordinated_school(request, db, code, lock=True)
-    if body.administration != ADMINISTRATION:
-        raise UnknownAdministration
-    school.administration, school.connection_on = body.administration, body.is_on
+    save_connection(school, body.administration, is_on=body.is_on)
     return connection_of(school)
+
+
+def save_connection(school: SchoolRow, administration: str, *, is_on: bool) -> None:
+    """Set the switch of the (locked) school. Raises UnknownAdministration."""
+    if administration != ADMINISTRATION:
+        raise UnknownAdministration
+    school.administration, school.connection_on = administration, is_on
 
 
 def connection_of(school: SchoolRow) -> WireConnection:
@@ -152,8 +152,12 @@ def submit_consent(
 
 
 def save_consent(
-    db: Session, school_id: int, publisher_id: int, account_id: int, *, given: bool, now: datetime
+    db: Session, school_id: int, publisher_id: int, account_id: int | None, *, given: bool, now: datetime
 ) -> None:
+    """Give or withdraw consent at the (locked) school; also the answer to an open request. Twice is once.
+
+    `account_id`: the coordinator who decided; None when the publisher hands its permission back.
+    """
     open_one = db.scalar(
         select(PermissionRow).where(
             PermissionRow.school_id == school_id,
@@ -172,23 +176,47 @@ def save_consent(
             )
         )
     elif not given and open_one is not None:
-        open_one.withdrawn_at, open_one.withdrawn_on = now, local_date(now)
+        open_one.withdrawn_at, open_one.withdrawn_on, open_one.withdrawn_by = now, local_date(now), account_id
+    if given == (open_one is None):
+        save_permission_change(db, school_id, publisher_id, now)
+    how = "toegestaan" if given else "teruggetrokken" if account_id is None else "geweigerd"
+    db.execute(
+        update(PermissionRequestRow)
+        .where(
+            PermissionRequestRow.school_id == school_id,
+            PermissionRequestRow.publisher_id == publisher_id,
+            PermissionRequestRow.closed_at.is_(None),
+        )
+        .values(closed_at=now, closed_how=how)
+    )
     db.flush()
 
 
 def read_consents(db: Session, school_id: int) -> Sequence[Consent]:
-    """Every publisher by name, with this school's open consent."""
+    """Every publisher by name, with this school's open consent or the open request for it."""
     rows = db.execute(
-        select(PublisherRow.code, PublisherRow.name, PublisherRow.sentence, PermissionRow.granted_at)
+        select(
+            PublisherRow.code,
+            PublisherRow.name,
+            PublisherRow.sentence,
+            PermissionRow.granted_at,
+            PermissionRequestRow.asked_at,
+        )
         .outerjoin(
             PermissionRow,
             (PermissionRow.publisher_id == PublisherRow.id)
             & (PermissionRow.school_id == school_id)
             & PermissionRow.withdrawn_at.is_(None),
         )
-        .order_by(PublisherRow.name)
+        .outerjoin(
+            PermissionRequestRow,
+            (PermissionRequestRow.publisher_id == PublisherRow.id)
+            & (PermissionRequestRow.school_id == school_id)
+            & PermissionRequestRow.closed_at.is_(None),
+        )
+        .order_by(PublisherRow.name, PublisherRow.id)
     )
-    return [Consent(code, name, sentence, given_at) for code, name, sentence, given_at in rows]
+    return [Consent(*row) for row in rows]
 
 
 def _wire(consent: Consent) -> WirePublisher:
@@ -198,5 +226,6 @@ def _wire(consent: Consent) -> WirePublisher:
         sentence=consent.sentence,
         given=consent.given_at is not None,
         given_at=consent.given_at,
-        shared_data=SHARED_DATA,
+        asked_at=consent.asked_at,
+        shared_data=shared_sentences(),
     )

@@ -12,6 +12,7 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from services.basispoort_hub.account_book import COUNTS, WAITS
+from services.basispoort_hub.domains import addresses_elsewhere, read_announced_domains
 from services.basispoort_hub.links import LinkMaker, is_live
 from services.basispoort_hub.tables import (
     AccountRow,
@@ -21,6 +22,8 @@ from services.basispoort_hub.tables import (
     HoldRow,
     LinkRow,
     OutboxRow,
+    PermissionRequestRow,
+    PublisherRow,
     SchoolRow,
 )
 from shared.brake import Cause
@@ -71,6 +74,13 @@ def senders(post: Post) -> dict[str, Sender]:
         "closed": lambda number, body: post.send(_read(post, _closed, number, body["account"])),
         "appointed": lambda number, body: post.send(_read(post, _appointed, number, body["account"], body["school"])),
         "silence": lambda number, body: post.send(_read(post, _silence, number, body["account"], body["school"])),
+        "domain-moved": lambda number, body: post.send(
+            _read(post, _domain_moved, number, body["account"], body["school"], body["people"], body["other"])
+        ),
+        "consent-asked": lambda number, body: post.send(
+            _read(post, _consent_asked, number, body["request"], body["account"])
+        ),
+        "webhook-off": lambda number, body: post.send(_read(post, _webhook_off, number, body["publisher"])),
         "hold": lambda number, body: _share_hold(post, number, body["hold"], is_reminder=False),
         "hold-reminder": lambda number, body: _share_hold(post, number, body["hold"], is_reminder=True),
         "hold-told": lambda number, body: post.send(
@@ -147,6 +157,42 @@ def _silence(db: Session, links: LinkMaker, number: int, account_id: int, school
         "adres": f"{links.base_url}/",
     }
     return Letter(email, "koppeling-stil.txt", values, f"message-{number}")
+
+
+def _domain_moved(
+    db: Session, links: LinkMaker, number: int, account_id: int, school_id: int, people: int, is_other: bool
+) -> Letter | None:
+    """To the coordinator's address; `is_other`: to the same address at the other domain, if there is one."""
+    email = _coordinator_address(db, account_id, school_id)
+    if email is None:
+        return None
+    addresses = [*([] if is_other else [email]), *addresses_elsewhere(email, read_announced_domains(db, school_id))]
+    if not addresses:
+        return None
+    values = {"school": db.get_one(SchoolRow, school_id).name, "aantal": people, "adres": f"{links.base_url}/"}
+    return Letter(addresses[0], "domein-gewijzigd.txt", values, f"message-{number}")
+
+
+def _consent_asked(db: Session, links: LinkMaker, number: int, request_id: int, account_id: int) -> Letter | None:
+    asked = db.get_one(PermissionRequestRow, request_id)
+    email = _coordinator_address(db, account_id, asked.school_id)
+    if email is None or asked.closed_at is not None:
+        return None
+    school = db.get_one(SchoolRow, asked.school_id)
+    values = {
+        "uitgever": db.get_one(PublisherRow, asked.publisher_id).name,
+        "school": school.name,
+        "adres": f"{links.base_url}/scholen/{school.code}/beheer",
+    }
+    return Letter(email, "toestemming-gevraagd.txt", values, f"message-{number}")
+
+
+def _webhook_off(db: Session, links: LinkMaker, number: int, publisher_id: int) -> Letter | None:
+    publisher = db.get_one(PublisherRow, publisher_id)
+    if publisher.helpdesk_email is None:
+        return None
+    values = {"uitgever": publisher.name, "adres": f"{links.base_url}/"}
+    return Letter(publisher.helpdesk_email, "webhook-uit.txt", values, f"message-{number}")
 
 
 def _hold(

@@ -1,79 +1,41 @@
 """What a publisher may read: /rest/v2/instellingen, in the shape of the real Basispoort REST interface."""
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request, Response
-from pydantic import AfterValidator, Field
+from fastapi import APIRouter, Header, Request, Response
+from pydantic import Field, StringConstraints
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from services.basispoort_hub.answers import read_answer
-from services.basispoort_hub.tables import PermissionRow, PublisherKeyRow, SchoolRow
+from services.basispoort_hub.answers import select_pupils
+from services.basispoort_hub.fast_reads import PermissionMissing, Reader, Wanted, answer, read_found, wanted_of
+from services.basispoort_hub.permission_requests import has_permission
+from services.basispoort_hub.publisher_callers import CallingPublisher, calling_publisher
+from services.basispoort_hub.tables import PermissionRow, SchoolRow
 from shared.database import ReadDb
-from shared.identifiers import tidy
-from shared.problems import CallerUnknown, NotFound, Problem
-from shared.service_auth import bearer_hash
-from shared.wire.base import Day, WireModel
-from shared.wire.schools import InstitutionGroups, InstitutionOverview, InstitutionPupils, InstitutionStaff
-
-MOST_FOUND = 100
+from shared.problems import NotFound
+from shared.wire.base import Day
+from shared.wire.schools import (
+    InstitutionDetails,
+    InstitutionGroups,
+    InstitutionOverview,
+    InstitutionPupils,
+    InstitutionStaff,
+)
 
 router = APIRouter(prefix="/rest/v2", tags=["uitgevers"])
 InstitutionId = Annotated[int, Field(ge=1, lt=2**63)]
-Sought = Annotated[str, AfterValidator(tidy)]  # PostgreSQL cannot even look for a NUL
 IfNoneMatch = Annotated[str | None, Header(max_length=2000)]
+MOST_ASKED = 20_000
+AskedIds = Annotated[list[Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)]], Field(max_length=MOST_ASKED)]
+AskedEckIds = Annotated[
+    list[Annotated[str, StringConstraints(strict=True, max_length=256)]], Field(max_length=MOST_ASKED)
+]
+CONDITIONAL: dict[int | str, dict[str, Any]] = {304: {"description": "Not Modified"}}
 
 
-class PermissionMissing(Problem):
-    status, slug, title = 403, "permission-missing", "The school has not given this publisher permission"
-    uitleg = "De school heeft deze uitgeverij geen toestemming gegeven."
-
-
-class InstitutionSearchResult(WireModel):
-    """Oddities of the real interface kept: brincode with branch, a capital T in huisnummerToevoeging."""
-
-    id: int
-    name: str = Field(alias="naam")
-    is_active: bool = Field(alias="actief")
-    brin: str | None = Field(alias="brincode")
-    street: str | None = Field(None, alias="straat")
-    house_number: str | None = Field(None, alias="huisnummer")
-    house_number_addition: str | None = Field(None, alias="huisnummerToevoeging")
-    postal_code: str | None = Field(None, alias="postcode")
-    town: str | None = Field(None, alias="woonplaats")
-    phone_area: str | None = Field(None, alias="telefoonNet")
-    phone_subscriber: str | None = Field(None, alias="telefoonAbon")
-    email: str | None = Field(None, alias="emailadres")
-    board_code: str | None = Field(None, alias="bestuurscode")
-
-
-class SynchronizationPermission(WireModel):
-    has_permission: bool = Field(alias="hasSynchronizationPermission")
-
-
-def read_publisher_id(request: Request, db: Session) -> int:
-    """Which publisher is calling. Raises CallerUnknown."""
-    found = db.scalar(
-        select(PublisherKeyRow.publisher_id).where(
-            PublisherKeyRow.key_hash == bearer_hash(request), PublisherKeyRow.revoked_at.is_(None)
-        )
-    )
-    if found is None:
-        raise CallerUnknown(headers={"WWW-Authenticate": "Bearer"})
-    return found
-
-
-def has_permission(db: Session, school_id: int, publisher_id: int) -> bool:
-    return (
-        db.scalar(
-            select(PermissionRow.id).where(
-                PermissionRow.school_id == school_id,
-                PermissionRow.publisher_id == publisher_id,
-                PermissionRow.withdrawn_at.is_(None),
-            )
-        )
-        is not None
-    )
+read_publisher_id = calling_publisher
 
 
 @router.get("/instellingen")
@@ -105,81 +67,78 @@ def _on_day(db: Session, request: Request, condition: object) -> list[int]:
     return sorted(set(db.scalars(query)))
 
 
-@router.get("/instellingen/{institution_id}", response_model=InstitutionOverview)
-def show_institution(
-    institution_id: InstitutionId, request: Request, db: ReadDb, if_none_match: IfNoneMatch = None
+@router.head("/instellingen/{institution_id}", include_in_schema=False)
+@router.get("/instellingen/{institution_id}", response_model=InstitutionOverview, responses=CONDITIONAL)
+async def show_institution(
+    institution_id: InstitutionId, request: Request, if_none_match: IfNoneMatch = None
 ) -> Response:
     """Everything of one institution in one answer, with an ETag; 304 when the caller has it already."""
-    return _answer(db, request, institution_id, "alles", if_none_match)
+    return await _serve(request, institution_id, "alles", if_none_match)
 
 
-@router.get("/instellingen/{institution_id}/details")
-def show_details(institution_id: InstitutionId, request: Request, db: ReadDb) -> Response:
+@router.head("/instellingen/{institution_id}/details", include_in_schema=False)
+@router.get("/instellingen/{institution_id}/details", response_model=InstitutionDetails, responses=CONDITIONAL)
+async def show_details(institution_id: InstitutionId, request: Request, if_none_match: IfNoneMatch = None) -> Response:
     """Name, BRIN and branch; what the hub does not know is null."""
-    return _answer(db, request, institution_id, "details", None)
+    return await _serve(request, institution_id, "details", if_none_match)
 
 
-@router.get("/instellingen/{institution_id}/groepen", response_model=InstitutionGroups)
-def show_groups(institution_id: InstitutionId, request: Request, db: ReadDb) -> Response:
-    return _answer(db, request, institution_id, "groepen", None)
+@router.head("/instellingen/{institution_id}/groepen", include_in_schema=False)
+@router.get("/instellingen/{institution_id}/groepen", response_model=InstitutionGroups, responses=CONDITIONAL)
+async def show_groups(institution_id: InstitutionId, request: Request, if_none_match: IfNoneMatch = None) -> Response:
+    return await _serve(request, institution_id, "groepen", if_none_match)
 
 
-@router.get("/instellingen/{institution_id}/leerlingen", response_model=InstitutionPupils)
-def show_pupils(institution_id: InstitutionId, request: Request, db: ReadDb) -> Response:
-    return _answer(db, request, institution_id, "leerlingen", None)
+@router.head("/instellingen/{institution_id}/leerlingen", include_in_schema=False)
+@router.get("/instellingen/{institution_id}/leerlingen", response_model=InstitutionPupils, responses=CONDITIONAL)
+async def show_pupils(institution_id: InstitutionId, request: Request, if_none_match: IfNoneMatch = None) -> Response:
+    return await _serve(request, institution_id, "leerlingen", if_none_match)
 
 
-@router.get("/instellingen/{institution_id}/staf", response_model=InstitutionStaff)
-def show_staff(institution_id: InstitutionId, request: Request, db: ReadDb) -> Response:
-    return _answer(db, request, institution_id, "staf", None)
+@router.post("/instellingen/{institution_id}/leerlingen", response_model=InstitutionPupils)
+def show_pupils_by_id(
+    institution_id: InstitutionId, publisher: CallingPublisher, wanted: AskedIds, db: ReadDb
+) -> Response:
+    """Those of the pupils asked for who are at this institution. A question, though it is a POST."""
+    asked = frozenset(wanted)
+    return _selected(db, publisher, institution_id, lambda pupil: pupil["id"] in asked)
 
 
-@router.get("/instellingen/{institution_id}/uitgever/synchronizationpermission")
-def show_permission(institution_id: InstitutionId, request: Request, db: ReadDb) -> SynchronizationPermission:
-    """Has this institution given the caller permission?"""
-    publisher_id = read_publisher_id(request, db)
-    if db.get(SchoolRow, institution_id) is None:
+@router.post("/instellingen/{institution_id}/leerlingen_eckid", response_model=InstitutionPupils)
+def show_pupils_by_eck_id(
+    institution_id: InstitutionId, publisher: CallingPublisher, wanted: AskedEckIds, db: ReadDb
+) -> Response:
+    """The same by ECK iD."""
+    asked = frozenset(wanted)
+    return _selected(db, publisher, institution_id, lambda pupil: pupil["eckid"] in asked)
+
+
+@router.head("/instellingen/{institution_id}/staf", include_in_schema=False)
+@router.get("/instellingen/{institution_id}/staf", response_model=InstitutionStaff, responses=CONDITIONAL)
+async def show_staff(institution_id: InstitutionId, request: Request, if_none_match: IfNoneMatch = None) -> Response:
+    return await _serve(request, institution_id, "staf", if_none_match)
+
+
+@router.get("/instellingen/{institution_id}/ref")
+def show_ref(institution_id: InstitutionId, publisher: CallingPublisher, db: ReadDb) -> str:
+    """The reference by which a shortcut names the institution; a JSON string."""
+    school = db.get(SchoolRow, institution_id)
+    if school is None or school.sandbox_of not in {None, publisher}:
         raise NotFound
-    return SynchronizationPermission(has_permission=has_permission(db, institution_id, publisher_id))
-
-
-@router.get("/nawsearch")
-def search_institutions(
-    request: Request,
-    db: ReadDb,
-    name: Annotated[Sought | None, Query(alias="naam", max_length=200)] = None,
-    brincode: Annotated[Sought | None, Query(max_length=10)] = None,
-) -> list[InstitutionSearchResult]:
-    """Institutions by a part of the name, or by BRIN with or without branch; open without permission."""
-    read_publisher_id(request, db)
-    query = select(SchoolRow.id, SchoolRow.name, SchoolRow.code).order_by(SchoolRow.id).limit(MOST_FOUND)
-    if name is not None:
-        query = query.where(SchoolRow.name.icontains(name.strip(), autoescape=True))
-    if brincode is not None:
-        query = query.where(SchoolRow.code.startswith(brincode.strip().upper(), autoescape=True))
-    if name is None and brincode is None:
-        return []
-    return [
-        InstitutionSearchResult(id=row.id, name=row.name, is_active=True, brin=row.code) for row in db.execute(query)
-    ]
-
-
-def _answer(db: Session, request: Request, institution_id: int, part: str, if_none_match: str | None) -> Response:
-    """Consent first, then the ETag: a caller without permission learns nothing, not even that nothing changed."""
-    publisher_id = read_publisher_id(request, db)
-    if db.scalar(select(SchoolRow.id).where(SchoolRow.id == institution_id)) is None:
-        raise NotFound
-    if not has_permission(db, institution_id, publisher_id):
+    if not has_permission(db, institution_id, publisher):
         raise PermissionMissing
-    answer = read_answer(db, institution_id, part)
-    if answer is None:
-        raise NotFound
-    headers = {"ETag": f'"{answer.etag}"', "Cache-Control": "private, no-cache"}
-    if if_none_match is not None and _matches(if_none_match, answer.etag):
-        return Response(status_code=304, headers=headers)
-    return Response(answer.body, media_type="application/json", headers=headers)
+    return school.ref
 
 
-def _matches(if_none_match: str, etag: str) -> bool:
-    given = {each.strip().removeprefix("W/").strip('"') for each in if_none_match.split(",")}
-    return "*" in given or etag in given
+async def _serve(request: Request, institution_id: int, part: str, if_none_match: str | None) -> Response:
+    reader: Reader = request.app.state.reader
+    return await reader.serve(request, wanted_of(request, institution_id, part, if_none_match))
+
+
+def _selected(
+    db: Session, publisher_id: int, institution_id: int, is_asked: Callable[[dict[str, Any]], bool]
+) -> Response:
+    """From the stored answer, so that it agrees with the other answers that carry its mutationTimestamp."""
+    plain = Wanted(institution_id, "leerlingen", packed=False, known=(), has_any=False)
+    whole = answer(read_found(db, publisher_id, plain), plain)
+    return Response(select_pupils(bytes(whole.body), is_asked), media_type="application/json")

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Table, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Table, bindparam, delete, insert, literal_column, select, update
 from sqlalchemy.orm import Session
 
 from services.basispoort_hub.tables import EntryRow, PersonRow
@@ -31,17 +32,29 @@ class Layer(StrEnum):
     VALID = "valid"
 
 
+_ENTRIES: Table = EntryRow.metadata.tables[EntryRow.__tablename__]
+_OF_SCHOOL = select(_ENTRIES.c.layer, _ENTRIES.c.kind, _ENTRIES.c.key, _ENTRIES.c.body).where(
+    _ENTRIES.c.school_id == bindparam("school_id")
+)
+_OF_LAYER = _OF_SCHOOL.where(_ENTRIES.c.layer == bindparam("layer"))
+
+
 def read_canonical(db: Session, school_id: int, layer: Layer) -> Canonical:
     """The entries of a layer as they are stored."""
-    found: Canonical = {kind: {} for kind in Kind}
-    rows = db.execute(
-        select(EntryRow.kind, EntryRow.key, EntryRow.body).where(
-            EntryRow.school_id == school_id, EntryRow.layer == layer
-        )
-    )
-    by_name = {kind.value: entries for kind, entries in found.items()}
-    for kind, key, body in rows:
-        by_name[kind][key] = body
+    rows = db.connection().execute(_OF_LAYER, {"school_id": school_id, "layer": layer})
+    return _sorted_out(rows)[layer]
+
+
+def read_layers(db: Session, school_id: int) -> dict[Layer, Canonical]:
+    """Both rosters as they are stored."""
+    return _sorted_out(db.connection().execute(_OF_SCHOOL, {"school_id": school_id}))
+
+
+def _sorted_out(rows: Iterable[Any]) -> dict[Layer, Canonical]:
+    found: dict[Layer, Canonical] = {layer: {kind: {} for kind in Kind} for layer in Layer}
+    places = {(str(layer), str(kind)): found[layer][kind] for layer in Layer for kind in Kind}
+    for layer, kind, key, body in rows:
+        places[layer, kind][key] = body
     return found
 
 
@@ -92,37 +105,95 @@ def recompute_fingerprint(db: Session, school_id: int) -> str:
     return fingerprint_of_canonical(read_canonical(db, school_id, Layer.MIRROR))
 
 
-def save_canonical(db: Session, school_id: int, layer: Layer, before: Canonical, after: Canonical) -> None:
-    """Write the rows that changed, nothing else."""
-    new, changed, gone = [], [], []
-    for kind in Kind:
-        old = before[kind]
-        for key, body in after[kind].items():
-            if key not in old:
-                new.append({"school_id": school_id, "layer": layer, "kind": kind, "key": key, "body": body})
-            elif old[key] != body:
-                changed.append({"of_kind": kind, "of_key": key, "body": body})
-        gone += [{"of_kind": kind, "of_key": key} for key in old.keys() - after[kind].keys()]
-    rows: Table = EntryRow.metadata.tables[EntryRow.__tablename__]
-    here = (rows.c.school_id == school_id, rows.c.layer == layer)
-    one = (rows.c.kind == bindparam("of_kind"), rows.c.key == bindparam("of_key"))
-    connection = db.connection()
-    if gone:
-        connection.execute(delete(rows).where(*here, *one), gone)
-    if changed:
-        connection.execute(update(rows).where(*here, *one).values(body=bindparam("body")), changed)
-    if new:
-        connection.execute(insert(rows), new)
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a layer holds, and what it shall hold."""
+
+    before: Canonical
+    after: Canonical
 
 
-def read_people(db: Session, school_id: int) -> dict[tuple[Kind, str], int]:
-    """(kind, key) -> the number publishers know the person by, of everybody in the valid roster."""
-    rows = db.execute(
-        select(PersonRow.kind, PersonRow.key, PersonRow.id).where(
-            PersonRow.school_id == school_id, PersonRow.left_at.is_(None), PersonRow.key.is_not(None)
-        )
+def _of_layers(layers: tuple[Layer, ...]) -> tuple[ColumnElement[bool], ...]:
+    """One entry in these layers; the names are written out, because a list cannot be a parameter of many rows."""
+    return (
+        _ENTRIES.c.school_id == bindparam("of_school"),
+        _ENTRIES.c.layer.in_([literal_column(f"'{layer}'") for layer in layers]),
+        _ENTRIES.c.kind == bindparam("of_kind"),
+        _ENTRIES.c.key == bindparam("of_key"),
     )
-    return {(Kind(kind), key): person_id for kind, key, person_id in rows if key is not None}
+
+
+_TOGETHER = ((Layer.MIRROR,), (Layer.VALID,), (Layer.MIRROR, Layer.VALID))
+_INSERT = insert(_ENTRIES)
+_UPDATE = {layers: update(_ENTRIES).where(*_of_layers(layers)).values(body=bindparam("body")) for layers in _TOGETHER}
+_DELETE = {layers: delete(_ENTRIES).where(*_of_layers(layers)) for layers in _TOGETHER}
+
+
+def save_layers(db: Session, school_id: int, changes: Mapping[Layer, Change]) -> None:
+    """Write the rows that changed, nothing else; what changes alike in both layers goes in one statement."""
+    new: list[dict[str, Any]] = []
+    changed: dict[tuple[Kind, str, str], tuple[Layer, ...]] = {}
+    gone: dict[tuple[Kind, str], tuple[Layer, ...]] = {}
+    for layer in (each for each in Layer if each in changes):
+        for kind in Kind:
+            old, wanted = changes[layer].before[kind], changes[layer].after[kind]
+            for key, body in wanted.items():
+                if (stored := old.get(key)) is None:
+                    new.append({"school_id": school_id, "layer": layer, "kind": kind, "key": key, "body": body})
+                elif stored != body:
+                    changed[kind, key, body] = (*changed.get((kind, key, body), ()), layer)
+            for key in old.keys() - wanted.keys():
+                gone[kind, key] = (*gone.get((kind, key), ()), layer)
+    connection = db.connection()
+    for layers in _TOGETHER:
+        fewer = [
+            {"of_school": school_id, "of_kind": kind, "of_key": key}
+            for (kind, key), where in gone.items()
+            if where == layers
+        ]
+        other = [
+            {"of_school": school_id, "of_kind": kind, "of_key": key, "body": body}
+            for (kind, key, body), where in changed.items()
+            if where == layers
+        ]
+        if fewer:
+            connection.execute(_DELETE[layers], fewer)
+        if other:
+            connection.execute(_UPDATE[layers], other)
+    if new:
+        connection.execute(_INSERT, new)
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """Somebody with a number: the one publishers know, and when the person left."""
+
+    id: int
+    left_at: datetime | None
+
+
+Who = tuple[Kind, str]  # kind and key
+_PEOPLE: Table = PersonRow.metadata.tables[PersonRow.__tablename__]
+_WITH_KEY = select(_PEOPLE.c.kind, _PEOPLE.c.key, _PEOPLE.c.id, _PEOPLE.c.left_at).where(
+    _PEOPLE.c.school_id == bindparam("school_id"), _PEOPLE.c.key.is_not(None)
+)
+
+
+def read_numbered(db: Session, school_id: int) -> dict[Who, Numbered]:
+    """Everybody who has a number and a key, whether still here or not."""
+    kinds = {str(kind): kind for kind in Kind}
+    rows = db.connection().execute(_WITH_KEY, {"school_id": school_id})
+    return {(kinds[kind], key): Numbered(person_id, left_at) for kind, key, person_id, left_at in rows}
+
+
+def still_here(numbered: Mapping[Who, Numbered]) -> dict[Who, int]:
+    """(kind, key) -> the number publishers know the person by, of everybody in the valid roster."""
+    return {who: person.id for who, person in numbered.items() if person.left_at is None}
+
+
+def read_people(db: Session, school_id: int) -> dict[Who, int]:
+    """The same, from the rows."""
+    return still_here(read_numbered(db, school_id))
 
 
 def rename_people(db: Session, school_id: int, kind: Kind, rekeyed: Mapping[str, str]) -> None:
@@ -147,48 +218,41 @@ def replace_people(db: Session, school_id: int, kind: Kind, keys: Iterable[str],
 
 
 def save_people(
-    db: Session, school_id: int, roster: Roster, leaving: Mapping[Kind, Mapping[str, date]], now: datetime
-) -> dict[tuple[Kind, str], int]:
+    db: Session,
+    school_id: int,
+    roster: Roster,
+    known: Mapping[Who, Numbered],
+    leaving: Mapping[Kind, Mapping[str, date]],
+    now: datetime,
+) -> dict[Who, int]:
     """Number everybody who is new, take back who returned, mark who left; returns read_people() of after.
 
-    Somebody who left and returns under the same key has the same number again.
+    `known` is read_numbered() of before. Somebody who left and returns under the same key has the same number again.
     """
-    known = {
-        (Kind(kind), key): (person_id, left_at)
-        for kind, key, person_id, left_at in db.execute(
-            select(PersonRow.kind, PersonRow.key, PersonRow.id, PersonRow.left_at).where(
-                PersonRow.school_id == school_id, PersonRow.key.is_not(None)
-            )
-        )
-        if key is not None
-    }
     present = {(kind, key) for kind in (Kind.PUPIL, Kind.STAFF) for key in roster.of_kind(kind)}
     new = [
         {"school_id": school_id, "kind": kind, "key": key, "created_at": now}
         for kind, key in sorted(present - known.keys())
     ]
-    back = [person_id for who, (person_id, left_at) in known.items() if left_at is not None and who in present]
+    back = [person.id for who, person in known.items() if person.left_at is not None and who in present]
     left = [
-        {"of_id": person_id, "left_at": now, "left_on": leaving.get(who[0], {}).get(who[1])}
-        for who, (person_id, left_at) in known.items()
-        if left_at is None and who not in present
+        {"of_id": person.id, "left_at": now, "left_on": leaving.get(who[0], {}).get(who[1])}
+        for who, person in known.items()
+        if person.left_at is None and who not in present
     ]
-    rows: Table = PersonRow.metadata.tables[PersonRow.__tablename__]
     connection = db.connection()
     if new:
-        connection.execute(insert(rows), new)
+        connection.execute(insert(_PEOPLE), new)
     if back:
-        connection.execute(update(rows).where(rows.c.id.in_(back)).values(left_at=None, left_on=None))
+        connection.execute(update(_PEOPLE).where(_PEOPLE.c.id.in_(back)).values(left_at=None, left_on=None))
     if left:
         connection.execute(
-            update(rows)
-            .where(rows.c.id == bindparam("of_id"))
+            update(_PEOPLE)
+            .where(_PEOPLE.c.id == bindparam("of_id"))
             .values(left_at=bindparam("left_at"), left_on=bindparam("left_on")),
             left,
         )
-    if not new and not back and not left:
-        return {who: person_id for who, (person_id, _) in known.items() if who in present}
-    return read_people(db, school_id)
+    return read_people(db, school_id) if new or back or left else still_here(known)
 
 
 def _release_keys(db: Session, school_id: int, kind: Kind, keys: Iterable[str]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import date, timedelta
 
-from services.basispoort_hub import holds, intake, keeping
+from services.basispoort_hub import changes_feed, holds, intake, keeping, webhooks
 from services.basispoort_hub.coordinator_pages import make_pages
 from services.basispoort_hub.post import Post, senders
 from services.basispoort_hub.settings import Settings
@@ -35,6 +35,8 @@ def run(settings: Settings) -> None:
         password=settings.smtp_password.get_secret_value(),
     )
     by_topic = senders(Post(engine, mailer, make_pages(settings.base_url).mails, links))
+    to_publishers = webhooks.WebhookPost(engine, webhooks.is_loopback_url(settings.base_url))
+    by_topic[webhooks.TOPIC] = to_publishers.send
 
     def keep() -> None:
         now = present()
@@ -42,10 +44,12 @@ def run(settings: Settings) -> None:
         keeping.forget_leavers(engine, now)
         keeping.forget_closed_accounts(engine, now, links)
         keeping.remove_old_rows(engine, now)
+        changes_feed.remove_old_changes(engine, now)
 
     run_clock(
         {
             "outbox": (settings.outbox_tick, lambda: deliver_due(engine, OutboxRow, by_topic, present)),
+            "webhooks": (settings.outbox_tick, lambda: webhooks.queue_messages(engine, present())),
             "silence": (settings.tick, lambda: keeping.tell_of_silence(engine, present())),
             "reminders": (settings.tick, lambda: holds.remind(engine, present())),
             "self-check": (

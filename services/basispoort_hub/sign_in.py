@@ -99,7 +99,7 @@ def show_sign_in(request: Request, message: Annotated[str, Query(alias="bericht"
     return pages.render(request, "inloggen.html", melding=MESSAGES.get(message, ""))
 
 
-@router.post("/inloggen", status_code=303)
+@router.post("/inloggen", status_code=303, response_class=Response)
 def submit_sign_in(
     request: Request,
     typed: Annotated[str, Form(alias="gebruiker", max_length=LONGEST_TYPED)] = "",
@@ -162,7 +162,7 @@ def _network(request: Request) -> str:
     return request.client.host if request.client is not None else ""
 
 
-@router.post("/uitloggen", status_code=303)
+@router.post("/uitloggen", status_code=303, response_class=Response)
 def submit_sign_out(request: Request, db: Db) -> Response:
     """End the session of this browser, if there is one."""
     pages: Pages = request.app.state.pages

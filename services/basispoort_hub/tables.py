@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint, false, text, true
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from shared.attempts import AttemptColumns
@@ -29,6 +29,7 @@ class SchoolRow(Base):
     administration: Mapped[str | None]  # chosen by the coordinator
     connection_on: Mapped[bool] = mapped_column(default=False)  # the coordinator's switch
     administration_on: Mapped[bool] = mapped_column(default=False)  # the administrator's tick, as announced
+    teachers_readable: Mapped[bool] = mapped_column(default=False, server_default=false())  # before the link is on
     token: Mapped[str | None]
     fingerprint: Mapped[str | None]
     received_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # the last roster accepted from an administration
@@ -37,6 +38,30 @@ class SchoolRow(Base):
     silence_told_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     drift_found_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     mutated_at: Mapped[datetime] = mapped_column(UtcDateTime)  # valid roster, school or coordinators last changed
+    is_active: Mapped[bool] = mapped_column(default=True, server_default=true())  # not closed, nor merged into another
+    # what DUO's register knows of a school
+    street: Mapped[str | None]
+    house_number: Mapped[str | None]
+    house_number_addition: Mapped[str | None]
+    postal_code: Mapped[str | None]
+    town: Mapped[str | None]
+    phone_area: Mapped[str | None]
+    phone_subscriber: Mapped[str | None]
+    email: Mapped[str | None]
+    board_code: Mapped[str | None]
+    school_key: Mapped[str | None]
+    # the publisher this invented school is for, so that its engineers can try everything; no other publisher sees it
+    sandbox_of: Mapped[int | None] = mapped_column(ForeignKey("publishers.id"))
+
+
+class AnnouncedDomainRow(Base):
+    """The administrator announced that addresses move to another mail domain: such changes are no wave."""
+
+    __tablename__ = "announced_domains"
+
+    school_id: Mapped[int] = mapped_column(ForeignKey("schools.id"), primary_key=True, autoincrement=False)
+    old_domain: Mapped[str] = mapped_column(primary_key=True)
+    new_domain: Mapped[str]
 
 
 class AdministrationKeyRow(Base):
@@ -190,6 +215,10 @@ class PublisherRow(Base):
     code: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str]
     sentence: Mapped[str]
+    requests_per_minute: Mapped[int | None]  # None: the hub's own default; 0: no limit
+    portal_name: Mapped[str | None]  # the tile under which coordinators manage this publisher's applications
+    portal_url: Mapped[str | None]
+    helpdesk_email: Mapped[str | None]
 
 
 class PublisherKeyRow(Base):
@@ -200,6 +229,18 @@ class PublisherKeyRow(Base):
     key_hash: Mapped[str] = mapped_column(primary_key=True)
     publisher_id: Mapped[int] = mapped_column(ForeignKey("publishers.id"), index=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class PublisherCertificateRow(Base):
+    """A client certificate of a publisher, by the SHA-256 of its DER form; the private key is never here."""
+
+    __tablename__ = "publisher_certificates"
+
+    fingerprint: Mapped[str] = mapped_column(primary_key=True)
+    publisher_id: Mapped[int] = mapped_column(ForeignKey("publishers.id"), index=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    not_after: Mapped[datetime] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
@@ -216,17 +257,95 @@ class PermissionRow(Base):
             sqlite_where=text("withdrawn_at IS NULL"),
             postgresql_where=text("withdrawn_at IS NULL"),
         ),
+        # publishers walk through a year of days, both lists
+        Index("ix_permissions_granted", "publisher_id", "granted_on"),
+        Index("ix_permissions_withdrawn", "publisher_id", "withdrawn_on"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    school_id: Mapped[int] = mapped_column(ForeignKey("schools.id"))
+    publisher_id: Mapped[int] = mapped_column(ForeignKey("publishers.id"))
+    granted_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    granted_on: Mapped[date]  # the day in Amsterdam
+    granted_by: Mapped[int | None] = mapped_column(BigId)  # account id
+    withdrawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    withdrawn_on: Mapped[date | None]
+    withdrawn_by: Mapped[int | None] = mapped_column(BigId)  # account id; None: the publisher handed it back
+
+
+class PermissionRequestRow(Base):
+    """A publisher asked a school for consent. At most one is open per school and publisher."""
+
+    __tablename__ = "permission_requests"
+    __table_args__ = (
+        Index(
+            "ix_permission_requests_one_open",
+            "school_id",
+            "publisher_id",
+            unique=True,
+            sqlite_where=text("closed_at IS NULL"),
+            postgresql_where=text("closed_at IS NULL"),
+        ),
         {"sqlite_autoincrement": True},
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
     school_id: Mapped[int] = mapped_column(ForeignKey("schools.id"))
     publisher_id: Mapped[int] = mapped_column(ForeignKey("publishers.id"), index=True)
-    granted_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    granted_on: Mapped[date] = mapped_column(index=True)  # the day in Amsterdam
-    granted_by: Mapped[int | None] = mapped_column(BigId)  # account id
-    withdrawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    withdrawn_on: Mapped[date | None] = mapped_column(index=True)
+    asked_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    closed_how: Mapped[str | None]  # toegestaan, geweigerd, teruggetrokken
+
+
+class LikaCodeRow(Base):
+    """A code under which a publisher keeps licences here; its own code is always one, made at the first use."""
+
+    __tablename__ = "lika_codes"
+
+    code: Mapped[str] = mapped_column(primary_key=True)
+    publisher_id: Mapped[int] = mapped_column(ForeignKey("publishers.id"), index=True)
+
+
+class AllowedAddressRow(Base):
+    """An address that applications of a publisher may start with, as the operator allowed it."""
+
+    __tablename__ = "allowed_addresses"
+
+    publisher_id: Mapped[int] = mapped_column(ForeignKey("publishers.id"), primary_key=True, autoincrement=False)
+    address: Mapped[str] = mapped_column(primary_key=True)
+
+
+class ApplicationRow(Base):
+    """A method (a tile in Lesmateriaal), or a product of a method. Each has its own list of users."""
+
+    __tablename__ = "applications"
+    __table_args__ = (UniqueConstraint("lika_code", "kind", "key"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    lika_code: Mapped[str] = mapped_column(ForeignKey("lika_codes.code"))
+    kind: Mapped[str]  # methode, product
+    key: Mapped[str]  # the id that the publisher chose
+    method_id: Mapped[int | None] = mapped_column(ForeignKey("applications.id"), index=True)  # of a product
+    code: Mapped[str | None]
+    name: Mapped[str]
+    icon: Mapped[str | None]
+    icon_url: Mapped[str | None]
+    url: Mapped[str | None]
+    tags: Mapped[str]  # with a space between
+
+
+class LicenceRow(Base):
+    """This person may use this application.
+
+    No foreign key to the person: a list of a publisher spans hundreds of schools, none of which it locks. A number is
+    never used again, and what is read is held against the people who are there.
+    """
+
+    __tablename__ = "licences"
+
+    application_id: Mapped[int] = mapped_column(ForeignKey("applications.id"), primary_key=True, autoincrement=False)
+    person_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False, index=True)
 
 
 class AnswerRow(Base):
@@ -237,8 +356,70 @@ class AnswerRow(Base):
     school_id: Mapped[int] = mapped_column(ForeignKey("schools.id"), primary_key=True, autoincrement=False)
     part: Mapped[str] = mapped_column(primary_key=True)  # alles, groepen, leerlingen, staf, details
     etag: Mapped[str]
-    mutated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    mutated_at: Mapped[datetime] = mapped_column(UtcDateTime)  # when what this part says last changed
+    content_hash: Mapped[str] = mapped_column(server_default="")  # of what it says, times left out
     body: Mapped[bytes] = mapped_column(LargeBinary)
+    packed: Mapped[bytes | None] = mapped_column(LargeBinary)  # the same in gzip; None: not built since that was added
+
+
+class SchoolEndRow(Base):
+    """A school that closed or merged. Its number stays, and its answers say where its pupils went."""
+
+    __tablename__ = "school_ends"
+
+    school_id: Mapped[int] = mapped_column(ForeignKey("schools.id"), primary_key=True, autoincrement=False)
+    into_id: Mapped[int | None] = mapped_column(ForeignKey("schools.id"), index=True)  # None: closed
+    ended_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    reason: Mapped[str]
+
+
+class FormerCodeRow(Base):
+    """A code that a school had before. It still leads to the school, and goes to no other one."""
+
+    __tablename__ = "former_codes"
+
+    code: Mapped[str] = mapped_column(primary_key=True)
+    school_id: Mapped[int] = mapped_column(ForeignKey("schools.id"), index=True)
+    until: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class FeedRow(Base):
+    """Something of a school that publishers read changed; what it is now is read when the feed is.
+
+    `transaction` and `id` are the order: numbers are handed out before the commit, so on PostgreSQL a smaller one may
+    appear later. On SQLite, with one writer, it is 0.
+    """
+
+    __tablename__ = "feed"
+    __table_args__ = (Index("ix_feed_order", "transaction", "id"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    transaction: Mapped[int] = mapped_column(BigId)
+    school_id: Mapped[int] = mapped_column(ForeignKey("schools.id"), index=True)
+    kind: Mapped[str]  # group, pupil, staff, school, permission
+    person_id: Mapped[int | None] = mapped_column(BigId)
+    key: Mapped[str | None]  # of a group
+    publisher_id: Mapped[int | None] = mapped_column(BigId)  # whose permission changed
+    rekeyed: Mapped[bool] = mapped_column(default=False, server_default=false())
+    made_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+
+
+class WebhookRow(Base):
+    """Where a publisher wants to hear that there are changes. Nothing but positions and numbers of schools is sent."""
+
+    __tablename__ = "webhooks"
+
+    publisher_id: Mapped[int] = mapped_column(ForeignKey("publishers.id"), primary_key=True, autoincrement=False)
+    url: Mapped[str]
+    secret: Mapped[str]  # signing needs it as it is
+    former_secret: Mapped[str | None]  # signs too, until the publisher has taken over the new one
+    former_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    told_transaction: Mapped[int] = mapped_column(BigId)  # the position in the feed that was told last
+    told_id: Mapped[int] = mapped_column(BigId)
+    message_id: Mapped[int | None] = mapped_column(ForeignKey("outbox.id"))  # the message that is on its way
+    failing_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class SessionRow(SessionColumns, Base):

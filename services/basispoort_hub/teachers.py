@@ -11,16 +11,19 @@ from sqlalchemy.orm import Session
 from services.basispoort_hub.account_book import WAITS, AccountBook
 from services.basispoort_hub.accounts import AccountState, read_staff_states
 from services.basispoort_hub.coordinators import read_coordinators
+from services.basispoort_hub.intake import read_school
 from services.basispoort_hub.links import LinkMaker
 from services.basispoort_hub.rosters import Layer, read_people, read_roster
 from services.basispoort_hub.rules.accounts import Accepted, Appointment, LinkAsked, State
 from services.basispoort_hub.sign_in import CurrentAccount, read_coordinated_school, read_signed_in
+from services.basispoort_hub.staff_list import StaffReader, check_readable, read_known_staff
 from services.basispoort_hub.tables import AppointmentRow, PersonRow, SchoolRow
 from shared.clock import now as present
 from shared.database import Db, ReadDb
 from shared.problems import NotFound, Problem
 from shared.roster import Kind, Roster, StaffMember
 from shared.wire.base import RowId, WireModel
+from shared.wire.teachers import WireKnownStaff
 
 router = APIRouter(prefix="/api/v1", tags=["leerkrachten"])
 
@@ -74,8 +77,16 @@ class WireInvitation(WireModel):
 
 
 @router.get("/scholen/{code}/leerkrachten")
-def show_teachers(code: str, request: Request, _account: CurrentAccount, db: ReadDb) -> WireTeachers:
-    """Every member of staff of the school, with the state of the account."""
+def show_teachers(code: str, request: Request, reader: StaffReader, db: ReadDb) -> WireTeachers | WireKnownStaff:
+    """Every member of staff of the school, with the state of the account.
+
+    For a coordinator with a session; and for the administration with its key, when the coordinator has allowed that
+    (teachers-not-readable otherwise) or the link is on.
+    """
+    if isinstance(reader, str):
+        known = read_school(db, code)
+        check_readable(known, reader)
+        return read_known_staff(db, known, request.app.state.links)
     school = read_coordinated_school(request, db, code)
     coordinators = [
         WireCoordinator(name=name, email=email, is_active=state == State.ACTIVE)

@@ -13,16 +13,22 @@ from sqlalchemy.orm import Session
 
 from services.basispoort_hub.accounts import StaffChange, follow_staff, place_coordinators
 from services.basispoort_hub.answers import save_answers
+from services.basispoort_hub.domains import read_announced_domains, tell_coordinators
+from services.basispoort_hub.feed import Changed, compare_groups, compare_people
 from services.basispoort_hub.links import LinkMaker
 from services.basispoort_hub.rosters import (
+    Canonical,
+    Change,
     Layer,
     Spelled,
+    Who,
     read_canonical,
-    read_people,
+    read_numbered,
     rename_people,
     replace_people,
-    save_canonical,
+    save_layers,
     save_people,
+    still_here,
     to_canonical,
     to_roster,
 )
@@ -54,6 +60,14 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class Incoming:
+    """A mirror that is not saved yet, with its canonical entries, and both layers as they are stored."""
+
+    mirror: Spelled
+    stored: Mapping[Layer, Canonical]
+
+
+@dataclass(frozen=True, slots=True)
 class Settled:
     """What came of it: the valid roster, everything held, how many mails were queued."""
 
@@ -73,20 +87,23 @@ def settle(
     now: datetime,
     links: LinkMaker,
     *,
-    spelled: Spelled | None = None,
+    incoming: Incoming | None = None,
     leaving: Mapping[Kind, Mapping[str, date]] | None = None,
     decision: Decision | None = None,
     is_first_push: bool = False,
 ) -> Settled:
     """Bring the valid roster, and all that hangs on it, to where the mirror and the holds say it should be.
 
-    `spelled` is the mirror with its canonical entries, where they are at hand: the two rosters mostly agree.
+    `incoming` is there when `mirror` is still to be saved. Both layers mostly change alike, so they are saved together.
     """
     leaving, decision = leaving or {}, decision or Decision()
-    before_rows = read_canonical(db, school.id, Layer.VALID)
+    spelled = None if incoming is None else incoming.mirror
+    before_rows = read_canonical(db, school.id, Layer.VALID) if incoming is None else incoming.stored[Layer.VALID]
     before = to_roster(before_rows, spelled)
-    ids_before = read_people(db, school.id)
+    numbered = read_numbered(db, school.id)
+    ids_before = still_here(numbered)
     open_holds = read_holds(db, school.id)
+    announced = read_announced_domains(db, school.id)
     picture = Picture(
         valid=before,
         mirror=effective(mirror),
@@ -96,6 +113,7 @@ def settle(
         let_go=decision.let_go,
         transferred=decision.transferred,
         coordinators=_read_coordinator_keys(db, school.id),
+        announced_domains=announced,
         is_first_push=is_first_push,
     )
     weighed = weigh(picture, Limits())
@@ -103,20 +121,38 @@ def settle(
     for kind in PEOPLE:
         rename_people(db, school.id, kind, weighed.rekeyed.get(kind, {}))
         replace_people(db, school.id, kind, decision.other_person.get(kind, frozenset()), now)
-    place_coordinators(db, school.id, weighed.valid)
-    ids_after = save_people(db, school.id, weighed.valid, leaving, now)
+    placed = place_coordinators(db, school.id, weighed.valid)
+    if placed or any(weighed.rekeyed.values()) or any(decision.other_person.values()):
+        numbered = read_numbered(db, school.id)
+    ids_after = save_people(db, school.id, weighed.valid, numbered, leaving, now)
     opened = _save_holds(db, school.id, open_holds, weighed.held, decision.let_go, now)
     mails = 0
     for hold_id in opened:
         save_message(db, OutboxRow, "hold", {"hold": hold_id}, now)
         mails += 1
+    layers = {Layer.VALID: Change(before_rows, after_rows)}
+    if incoming is not None:
+        layers[Layer.MIRROR] = Change(incoming.stored[Layer.MIRROR], incoming.mirror.canonical)
+    save_layers(db, school.id, layers)
     if after_rows != before_rows or ids_after != ids_before:
-        save_canonical(db, school.id, Layer.VALID, before_rows, after_rows)
-        changes = staff_changes(before, ids_before, weighed.valid, ids_after)
-        mails += follow_staff(db, school, changes, now, links)
+        if changes := staff_changes(before, ids_before, weighed.valid, ids_after):
+            mails += follow_staff(db, school, changes, now, links)
+        mails += tell_coordinators(db, school.id, changes, announced, now)
         db.flush()
-        save_answers(db, school, weighed.valid, ids_after, now)
+        changed = _changed(before_rows, ids_before, after_rows, ids_after)
+        save_answers(db, school, weighed.valid, ids_after, changed, now)
     return Settled(weighed.valid, weighed.held, mails)
+
+
+def _changed(
+    before: Canonical, ids_before: Mapping[Who, int], after: Canonical, ids_after: Mapping[Who, int]
+) -> Changed:
+    """What publishers have to hear of; staff is compared where the answers are, because coordinators are there too."""
+    old = {key: number for (kind, key), number in ids_before.items() if kind is Kind.PUPIL}
+    new = {key: number for (kind, key), number in ids_after.items() if kind is Kind.PUPIL}
+    pupils, rekeyed = compare_people(before[Kind.PUPIL], old, after[Kind.PUPIL], new)
+    groups = compare_groups(before[Kind.GROUP], after[Kind.GROUP])
+    return Changed(groups=groups, pupils=pupils, rekeyed=rekeyed)
 
 
 def staff_changes(
@@ -176,6 +212,8 @@ def read_holds(db: Session, school_id: int) -> dict[int, Held]:
         .where(HoldRow.school_id == school_id, HoldRow.closed_at.is_(None))
         .order_by(HoldRow.id)
     ).all()
+    if not holds:
+        return {}
     people: dict[int, tuple[set[str], dict[str, str]]] = {hold_id: (set(), {}) for hold_id, _, _ in holds}
     for row in db.scalars(select(HeldRow).where(HeldRow.hold_id.in_(people))):
         if row.newcomer:

@@ -15,7 +15,7 @@ from pydantic import (
     StringConstraints,
 )
 
-from shared.identifiers import SchoolCode, parse_email, parse_key, tidy
+from shared.identifiers import SchoolCode, parse_domain, parse_email, parse_key, tidy
 
 
 class WireModel(BaseModel):
@@ -28,7 +28,10 @@ class WireModel(BaseModel):
 _UNSEEN = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029\\u202a-\\u202e\\u2066-\\u2069]")
 
 
-def _required(text: str) -> str:
+def _readable(text: str) -> str:
+    if text.isascii() and text.isprintable() and (plain := text.strip()):
+        return plain  # nearly every text; all that follows would change nothing
+    text = tidy(text)
     if _UNSEEN.search(text):
         raise ValueError("een regeleinde of een onzichtbaar teken mag hier niet")
     if not text:
@@ -53,11 +56,10 @@ def _int64(value: int) -> int:
 
 
 # Text that can be stored: no NUL, no lone surrogate, trimmed, in NFC, not empty.
-Text = Annotated[str, StringConstraints(strict=True, max_length=256), AfterValidator(tidy), AfterValidator(_required)]
-LongText = Annotated[
-    str, StringConstraints(strict=True, max_length=2000), AfterValidator(tidy), AfterValidator(_required)
-]
+Text = Annotated[str, StringConstraints(strict=True, max_length=256), AfterValidator(_readable)]
+LongText = Annotated[str, StringConstraints(strict=True, max_length=2000), AfterValidator(_readable)]
 Key = Annotated[str, StringConstraints(strict=True, max_length=1024), AfterValidator(parse_key)]
+Domain = Annotated[str, StringConstraints(strict=True, max_length=255), AfterValidator(parse_domain)]
 Email = Annotated[str, StringConstraints(strict=True, max_length=320), AfterValidator(parse_email)]
 Fingerprint = Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z0-9]{1,8}:[0-9a-f]{64}$")]
 Code = Annotated[str, StringConstraints(strict=True, max_length=16), AfterValidator(_code)]

@@ -12,10 +12,12 @@ from pydantic import Field
 
 from shared.roster import Entry, Group, GroupKind, Kind, Pupil, Role, Roster, StaffMember
 from shared.roster_delta import Delta
-from shared.wire.base import Day, Email, Fingerprint, Key, LongText, Text, WireModel
+from shared.wire.base import Day, Domain, Email, Fingerprint, Flag, Key, LongText, Text, WireModel
 
 GROUP_KINDS = {"groep": GroupKind.HOME, "samengestelde_groep": GroupKind.COMPOSITE}
 ADMINISTRATION = "EDUscope"
+# More than twice the largest school there is; so that no body keeps the hub busy for longer than a second.
+MOST_PUPILS, MOST_OTHERS = 5_000, 1_000  # others: groups, members of staff
 
 Year = Annotated[str, Field(strict=True, pattern=r"^(?:[BD0-8SVCNH]|1[1-6])$")]  # EDEXML 2.1 jaargroep
 
@@ -87,9 +89,9 @@ class WireStaffMember(WireModel):
 class WireEntries(WireModel):
     """Entries of all kinds, each at most once."""
 
-    groups: tuple[WireGroup, ...] = Field((), alias="groepen")
-    pupils: tuple[WirePupil, ...] = Field((), alias="leerlingen")
-    staff: tuple[WireStaffMember, ...] = Field((), alias="leerkrachten")
+    groups: tuple[WireGroup, ...] = Field((), alias="groepen", max_length=MOST_OTHERS)
+    pupils: tuple[WirePupil, ...] = Field((), alias="leerlingen", max_length=MOST_PUPILS)
+    staff: tuple[WireStaffMember, ...] = Field((), alias="leerkrachten", max_length=MOST_OTHERS)
 
     @classmethod
     def of(cls, entries: Iterable[Entry]) -> "WireEntries":
@@ -113,16 +115,16 @@ class WireEntries(WireModel):
 
 
 class WireKeys(WireModel):
-    groups: frozenset[Key] = Field(frozenset(), alias="groepen")
-    pupils: frozenset[Key] = Field(frozenset(), alias="leerlingen")
-    staff: frozenset[Key] = Field(frozenset(), alias="leerkrachten")
+    groups: frozenset[Key] = Field(frozenset(), alias="groepen", max_length=MOST_OTHERS)
+    pupils: frozenset[Key] = Field(frozenset(), alias="leerlingen", max_length=MOST_PUPILS)
+    staff: frozenset[Key] = Field(frozenset(), alias="leerkrachten", max_length=MOST_OTHERS)
 
 
 class WireLeavers(WireModel):
     """Recorded leaving dates of people who are no longer in the roster, by key. Not part of the roster."""
 
-    pupils: dict[Key, Day] = Field(default_factory=dict, alias="leerlingen")
-    staff: dict[Key, Day] = Field(default_factory=dict, alias="leerkrachten")
+    pupils: dict[Key, Day] = Field(default_factory=dict, alias="leerlingen", max_length=MOST_PUPILS)
+    staff: dict[Key, Day] = Field(default_factory=dict, alias="leerkrachten", max_length=MOST_OTHERS)
 
     @classmethod
     def of(cls, leavers: Mapping[Kind, Mapping[str, date]]) -> "WireLeavers":
@@ -173,6 +175,23 @@ class WireDelta(WireModel):
     def to_value(self) -> Delta:
         removed = {Kind.GROUP: self.remove.groups, Kind.PUPIL: self.remove.pupils, Kind.STAFF: self.remove.staff}
         return Delta(self.base, self.target, tuple(self.put.values()), removed)
+
+
+class WireDomainChange(WireModel):
+    """Addresses move from one mail domain to another; what stands before the `@` stays."""
+
+    old: Domain = Field(alias="van")
+    new: Domain = Field(alias="naar")
+
+
+class WireAnnouncement(WireModel):
+    """PUT aanmelding: the tick in the administration, and the changes of domain announced there.
+
+    Changes left out mean: as they were. A list is the whole list.
+    """
+
+    is_on: Flag = Field(alias="aangezet")
+    domain_changes: tuple[WireDomainChange, ...] | None = Field(None, alias="domeinwijzigingen", max_length=20)
 
 
 class WireStanding(WireModel):

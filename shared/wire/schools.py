@@ -76,3 +76,44 @@ class InstitutionOverview(WireModel):
     is_active: bool = Field(alias="actief")
     merged_into: int | None = Field(alias="gefuseerdNaar")
     result: ResultMetadata = Field(alias="metaResult")
+
+
+class InstitutionDetails(WireModel):
+    """`brincode` is without the branch here, which stands in `dependancecode`."""
+
+    name: str | None = Field(alias="naam")
+    street: str | None = Field(alias="straat")
+    house_number: str | None = Field(alias="huisnummer")
+    house_number_addition: str | None = Field(alias="huisnummertoevoeging")
+    postal_code: str | None = Field(alias="postcode")
+    town: str | None = Field(alias="woonplaats")
+    brin: str | None = Field(alias="brincode")
+    branch: str | None = Field(alias="dependancecode")
+    school_key: str | None = Field(alias="schoolkey")
+    ref: str | None = Field(alias="instellingRef")
+    board_code: str | None = Field(alias="bestuurscode")
+    is_active: bool = Field(alias="actief")
+    merged_into: int | None = Field(alias="gefuseerdNaar")
+    result: ResultMetadata = Field(alias="metaResult")
+
+
+class InstitutionSearchResult(WireModel):
+    """Oddities of the real interface kept: brincode with branch, a capital T in huisnummerToevoeging."""
+
+    id: int
+    name: str = Field(alias="naam")
+    is_active: bool = Field(alias="actief")
+    brin: str | None = Field(alias="brincode")
+    street: str | None = Field(alias="straat")
+    house_number: str | None = Field(alias="huisnummer")
+    house_number_addition: str | None = Field(alias="huisnummerToevoeging")
+    postal_code: str | None = Field(alias="postcode")
+    town: str | None = Field(alias="woonplaats")
+    phone_area: str | None = Field(alias="telefoonNet")
+    phone_subscriber: str | None = Field(alias="telefoonAbon")
+    email: str | None = Field(alias="emailadres")
+    board_code: str | None = Field(alias="bestuurscode")
+
+
+class SynchronizationPermission(WireModel):
+    has_permission: bool = Field(alias="hasSynchronizationPermission")

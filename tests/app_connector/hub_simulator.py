@@ -13,6 +13,25 @@ SCHOOL = 4711
 CODE = "99ZZ00"
 NAME = "Basisschool De Proef"
 STAMP = "2026-11-22T00:00:00Z"
+_UNKNOWN = dict.fromkeys(["straat", "huisnummer", "postcode", "woonplaats", "bestuurscode"])
+FOUND = {
+    **_UNKNOWN,
+    **dict.fromkeys(["huisnummerToevoeging", "telefoonNet", "telefoonAbon", "emailadres"]),
+    "id": SCHOOL,
+    "naam": NAME,
+    "actief": True,
+    "brincode": CODE,
+}
+DETAILS = {
+    **_UNKNOWN,
+    **dict.fromkeys(["huisnummertoevoeging", "schoolkey", "instellingRef"]),
+    "naam": NAME,
+    "brincode": CODE[:4],
+    "dependancecode": CODE[4:],
+    "actief": True,
+    "gefuseerdNaar": None,
+    "metaResult": {"mutationTimestamp": STAMP, "generationTimestamp": STAMP},
+}
 
 
 def a_group(key: str, name: str, year: str | None = None) -> dict[str, Any]:
@@ -83,7 +102,7 @@ class HubSimulator:
         if self.mood == "broken":
             return httpx.Response(502, text="<html>Bad gateway</html>")
         if path == "/rest/v2/nawsearch":
-            found = [{"id": SCHOOL, "naam": NAME}] if request.url.params.get("naam") == NAME else []
+            found = [FOUND] if request.url.params.get("naam") == NAME else []
             return httpx.Response(200, json=found)
         if f"/instellingen/{SCHOOL}" not in path or self.mood == "missing":
             return _problem(404, "not-found")
@@ -95,7 +114,7 @@ class HubSimulator:
         if not self.permitted or self.mood == "forbidden":
             return _problem(403, "permission-missing")
         if request.url.path.endswith("/details"):
-            return httpx.Response(200, json={"naam": NAME})
+            return httpx.Response(200, json=DETAILS)
         return self._roster(request)
 
     def _roster(self, request: httpx.Request) -> httpx.Response:

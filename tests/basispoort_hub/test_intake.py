@@ -15,11 +15,12 @@ from time_machine import travel
 from services.basispoort_hub import holds, intake
 from services.basispoort_hub.intake import check_all_fingerprints
 from services.basispoort_hub.rosters import (
+    Change,
     Layer,
     read_canonical,
     read_roster,
     recompute_fingerprint,
-    save_canonical,
+    save_layers,
     to_canonical,
 )
 from services.basispoort_hub.tables import (
@@ -346,8 +347,8 @@ def test_a_file_by_hand_is_refused_while_the_connection_is_on(hub: Hub) -> None:
 def test_a_saved_roster_reads_back_the_same_whatever_was_there(hub: Hub, before: Roster, after: Roster) -> None:
     with writing(hub.engine) as db:
         held = read_canonical(db, hub.school_id, Layer.MIRROR)
-        save_canonical(db, hub.school_id, Layer.MIRROR, held, to_canonical(before))
-        save_canonical(db, hub.school_id, Layer.MIRROR, to_canonical(before), to_canonical(after))
+        save_layers(db, hub.school_id, {Layer.MIRROR: Change(held, to_canonical(before))})
+        save_layers(db, hub.school_id, {Layer.MIRROR: Change(to_canonical(before), to_canonical(after))})
     with reading(hub.engine) as db:
         assert read_roster(db, hub.school_id, Layer.MIRROR) == after
         assert recompute_fingerprint(db, hub.school_id) == fingerprint(after)

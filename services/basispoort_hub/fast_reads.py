@@ -1,0 +1,198 @@
+"""Serves the stored answers: one statement that checks key and consent and reads ETag and body.
+
+On PostgreSQL it runs on the driver's own asynchronous connections, without a thread and without an ORM session, because
+this one route is asked for whole countries of schools (docs/decisions/0011). SQLite, and callers with a certificate,
+take the ordinary way; what is answered is decided in one place for both.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+import psycopg
+from fastapi import Request, Response
+from sqlalchemy import Engine, case, event, null, select
+from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
+
+from services.basispoort_hub.permission_requests import has_permission
+from services.basispoort_hub.publisher_callers import calling_publisher, comes_with_certificate, spend_request
+from services.basispoort_hub.tables import AnswerRow, SchoolRow
+from shared.database import reading
+from shared.problems import CallerUnknown, NotFound, Problem
+from shared.service_auth import bearer_hash
+
+MOST_CONNECTIONS = 10
+PACKED = "-gzip"  # what the ETag of the packed form ends with
+
+_STATEMENT = """
+SELECT k.publisher_id, p.requests_per_minute,
+       s.id IS NOT NULL AND coalesce(s.sandbox_of, k.publisher_id) = k.publisher_id,
+       c.id IS NOT NULL, a.etag, CASE WHEN a.etag = ANY(%(known)s) THEN NULL
+                                      WHEN %(packed)s THEN coalesce(a.packed, a.body) ELSE a.body END,
+       a.packed IS NOT NULL
+FROM publisher_keys k
+JOIN publishers p ON p.id = k.publisher_id
+LEFT JOIN schools s ON s.id = %(school)s
+LEFT JOIN permissions c ON c.school_id = s.id AND c.publisher_id = k.publisher_id AND c.withdrawn_at IS NULL
+LEFT JOIN answers a ON a.school_id = c.school_id AND a.part = %(part)s
+WHERE k.key_hash = %(key)s AND k.revoked_at IS NULL
+"""
+
+
+class PermissionMissing(Problem):
+    status, slug, title = 403, "permission-missing", "The school has not given this publisher permission"
+    uitleg = "De school heeft deze uitgeverij geen toestemming gegeven."
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the database says about one question. `body` is None where the caller has it, or where there is none."""
+
+    is_known: bool  # there is such a school, for this caller
+    has_consent: bool
+    etag: str | None
+    body: bytes | None
+    is_packed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What of a stored answer a caller asks for. `known`: the ETags it has, without quotes and without `PACKED`."""
+
+    school_id: int
+    part: str
+    packed: bool
+    known: tuple[str, ...]
+    has_any: bool  # If-None-Match: *
+
+
+def wanted_of(request: Request, school_id: int, part: str, if_none_match: str | None) -> Wanted:
+    tags = [] if if_none_match is None else [each.strip() for each in if_none_match.split(",")]
+    known = tuple(tag.removeprefix("W/").strip('"').removesuffix(PACKED) for tag in tags if "\x00" not in tag)
+    return Wanted(school_id, part, takes_gzip(request.headers.get("accept-encoding", "")), known, "*" in tags)
+
+
+def takes_gzip(accept_encoding: str) -> bool:
+    """Whether the caller can read gzip, by RFC 9110 section 12.5.3."""
+    weights: dict[str, bool] = {}
+    for each in accept_encoding.split(","):
+        name, _, parameter = each.partition(";")
+        weight = parameter.replace(" ", "").lower().removeprefix("q=")
+        weights[name.strip().lower()] = weight.strip("0.") != "" or not parameter
+    return weights.get("gzip", weights.get("x-gzip", weights.get("*", False)))
+
+
+def answer(found: Found, wanted: Wanted) -> Response:
+    """Consent first, then the ETag: a caller without permission learns nothing, not even that nothing changed.
+
+    Raises NotFound, PermissionMissing.
+    """
+    if not found.is_known:
+        raise NotFound
+    if not found.has_consent:
+        raise PermissionMissing
+    if found.etag is None:
+        raise NotFound
+    headers = {
+        "ETag": f'"{found.etag}{PACKED if found.is_packed else ""}"',
+        "Cache-Control": "private, no-cache",
+        "Vary": "Accept-Encoding",
+    }
+    if wanted.has_any or found.body is None:
+        return Response(status_code=304, headers=headers)
+    if found.is_packed:
+        headers["Content-Encoding"] = "gzip"
+    return Response(found.body, media_type="application/json", headers=headers)
+
+
+def read_found(db: Session, publisher_id: int, wanted: Wanted) -> Found:
+    """The ordinary way, in a reading session."""
+    school = db.execute(select(SchoolRow.sandbox_of).where(SchoolRow.id == wanted.school_id)).first()
+    if school is None or school.sandbox_of not in {None, publisher_id}:
+        return Found(is_known=False, has_consent=False, etag=None, body=None, is_packed=False)
+    if not has_permission(db, wanted.school_id, publisher_id):
+        return Found(is_known=True, has_consent=False, etag=None, body=None, is_packed=False)
+    body = AnswerRow.packed if wanted.packed else null()
+    row = db.execute(
+        select(
+            AnswerRow.etag,
+            case((AnswerRow.etag.in_(wanted.known), None), else_=AnswerRow.body).label("body"),
+            body.label("packed"),
+        ).where(AnswerRow.school_id == wanted.school_id, AnswerRow.part == wanted.part)
+    ).first()
+    if row is None:
+        return Found(is_known=True, has_consent=True, etag=None, body=None, is_packed=False)
+    is_packed = row.packed is not None
+    body_sent = row.packed if is_packed and row.body is not None else row.body
+    return Found(is_known=True, has_consent=True, etag=row.etag, body=body_sent, is_packed=is_packed)
+
+
+class Reader:
+    """Reads on connections of its own; a connection that broke is replaced once before the error counts."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._is_postgres = engine.dialect.name == "postgresql"
+        self._idle: list[psycopg.AsyncConnection[tuple[object, ...]]] = []
+        self._room = asyncio.Semaphore(MOST_CONNECTIONS)
+        event.listen(engine, "engine_disposed", lambda _engine: self.close())
+
+    def close(self) -> None:
+        """Let go of the connections, with those of the engine."""
+        while self._idle:
+            self._idle.pop().pgconn.finish()
+
+    async def serve(self, request: Request, wanted: Wanted) -> Response:
+        """The stored answer, for whoever is calling. Raises CallerUnknown, QuotaSpent, NotFound, PermissionMissing."""
+        if not self._is_postgres or comes_with_certificate(request):
+            return await run_in_threadpool(self._serve_in_session, request, wanted)
+        values = {
+            "key": bearer_hash(request),
+            "school": wanted.school_id,
+            "part": wanted.part,
+            "packed": wanted.packed,
+            "known": list(wanted.known),
+        }
+        row = await self._ask(values)
+        if row is None:
+            raise CallerUnknown(headers={"WWW-Authenticate": "Bearer"})
+        publisher_id, own_quota, is_known, has_consent, etag, body, has_packed = row
+        spend_request(request, int(publisher_id), own_quota)  # type: ignore[arg-type,call-overload]  # rows are untyped
+        found = Found(
+            is_known=bool(is_known),
+            has_consent=bool(has_consent),
+            etag=etag,  # type: ignore[arg-type]
+            body=body,  # type: ignore[arg-type]
+            is_packed=wanted.packed and bool(has_packed),
+        )
+        return answer(found, wanted)
+
+    def _serve_in_session(self, request: Request, wanted: Wanted) -> Response:
+        with reading(self._engine) as db:
+            return answer(read_found(db, calling_publisher(request, db), wanted), wanted)
+
+    async def _ask(self, values: dict[str, object]) -> tuple[object, ...] | None:
+        async with self._room:
+            connection = self._idle.pop() if self._idle else await self._connect()
+            try:
+                row = await self._run(connection, values)
+            except psycopg.OperationalError:  # the server went away meanwhile: all idle ones are as old
+                connection.pgconn.finish()
+                self.close()
+                connection = await self._connect()
+                row = await self._run(connection, values)
+            self._idle.append(connection)
+            return row
+
+    @staticmethod
+    async def _run(
+        connection: psycopg.AsyncConnection[tuple[object, ...]], values: dict[str, object]
+    ) -> tuple[object, ...] | None:
+        cursor = await connection.cursor(binary=True).execute(_STATEMENT, values, prepare=True)
+        return await cursor.fetchone()
+
+    async def _connect(self) -> psycopg.AsyncConnection[tuple[object, ...]]:
+        url = self._engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        return await psycopg.AsyncConnection.connect(
+            url, autocommit=True, options="-c default_transaction_read_only=on"
+        )

@@ -1,0 +1,84 @@
+"""Which pictures may an application have? SVG without anything that runs or loads, or PNG, not too large (pure).
+
+An icon is `<mime>,<base64>`, or the base64 alone; it is never changed, only looked at.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml.common import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+
+LARGEST = 100_000  # bytes of the picture itself
+LONGEST = 140_000  # characters of the text; base64 makes four of three, and the mime type comes before it
+SVG, PNG = "image/svg+xml", "image/png"
+_PNG_BEGINS = b"\x89PNG\r\n\x1a\n"
+_ACTIVE = frozenset({
+    "script", "foreignobject", "iframe", "object", "embed", "audio", "video", "handler", "listener", "discard",
+    "animate", "set", "animatemotion", "animatetransform",
+})  # fmt: skip
+_OUTSIDE = re.compile(r"@import|expression\(|image-set\(|url\((?!['\"]?#)")
+_EMBEDDED = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,")
+
+
+def objection_to_icon(icon: str) -> str | None:
+    """What is wrong with this icon, in Dutch; None when it can be kept."""
+    mime, comma, encoded = icon.rpartition(",")
+    if comma and mime not in {SVG, PNG}:
+        return "een icoon is image/svg+xml of image/png, een komma, en de afbeelding in base64"
+    try:
+        picture = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        return "de afbeelding is geen geldige base64"
+    if len(picture) > LARGEST:
+        return f"de afbeelding is groter dan {LARGEST // 1000} kB"
+    if picture.startswith(_PNG_BEGINS):
+        return None if mime != SVG else "de afbeelding is een PNG, geen SVG"
+    return "de afbeelding is geen PNG" if mime == PNG else _objection_to_svg(picture)
+
+
+def media_type(icon: str) -> str:
+    """The mime type of an icon that has been accepted, also of one that does not say it."""
+    mime, _, encoded = icon.rpartition(",")
+    return mime or (PNG if base64.b64decode(encoded[:16]).startswith(_PNG_BEGINS) else SVG)
+
+
+def _objection_to_svg(picture: bytes) -> str | None:
+    if b"\x00" in picture or b"<?xml-" in picture:
+        return "de SVG verwijst naar iets buiten zichzelf"
+    try:
+        picture.decode("utf-8")
+        root = fromstring(picture, forbid_dtd=True)
+    except (ParseError, DefusedXmlException, ValueError, LookupError):
+        return "de afbeelding is geen leesbare SVG"
+    if _local(root.tag) != "svg":
+        return "de afbeelding is geen leesbare SVG"
+    return "de SVG bevat een script of verwijst naar iets buiten zichzelf" if any(_dangers(root)) else None
+
+
+def _dangers(root: Element) -> Iterator[bool]:
+    for element in root.iter():
+        name = _local(element.tag)
+        yield name in _ACTIVE
+        yield name == "style" and _OUTSIDE.search(_plain("".join(element.itertext()))) is not None
+        for attribute, value in element.attrib.items():
+            yield _is_dangerous(_local(attribute), _plain(value))
+
+
+def _is_dangerous(attribute: str, value: str) -> bool:
+    if attribute.startswith("on") or "javascript:" in value or _OUTSIDE.search(value) is not None:
+        return True
+    return attribute in {"href", "src"} and not (value.startswith("#") or _EMBEDDED.match(value) is not None)
+
+
+def _plain(text: str) -> str:
+    """Without the white space, comments and escapes behind which a style hides what it says."""
+    unescaped = re.sub(r"\\([0-9a-fA-F]{1,6})\s?", lambda found: chr(min(int(found[1], 16), 0x10FFFF)), text)
+    return re.sub(r"/\*.*?\*/|[\s\x00-\x1f\\]", "", unescaped, flags=re.DOTALL).lower()
+
+
+def _local(name: object) -> str:
+    return str(name).rpartition("}")[2].lower()
