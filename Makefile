@@ -15,10 +15,10 @@ demo: $(VENV)/.runtime ## the whole chain on this machine, on real input (EDEXML
 	@$(RUN)/schakel demo $(if $(EDEXML),--edexml "$(EDEXML)") $(if $(ONCE),--once)
 
 test: $(VENV)/.development ## the tests, on SQLite
-	@$(RUN)/python -m pytest -n auto
+	@$(RUN)/python -m pytest -n auto --dist loadgroup
 
 test-long: $(VENV)/.development ## the tests with many more random cases
-	@SCHAKEL_LONG=1 $(RUN)/python -m pytest -n auto
+	@SCHAKEL_LONG=1 $(RUN)/python -m pytest -n auto --dist loadgroup
 
 check: $(VENV)/.development ## format, lint, types, import contracts; runs all, reports all
 	@bash -c 'failed=0; for step in "ruff format --check ." "ruff check ." "mypy" "lint-imports --no-logo"; do \

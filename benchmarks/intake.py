@@ -15,7 +15,7 @@ from benchmarks.measure import Series, resident_mb, take_turns
 from benchmarks.rosters import a_file, roster_of_file, with_every_pupil_changed, with_one_pupil_changed
 from benchmarks.stage import SECRETS, Databases, analyse, copy_rows, start_service
 from services.basispoort_hub.rosters import Layer
-from services.basispoort_hub.tables import AdministrationKeyRow, AnswerRow, Base, EntryRow, SchoolRow
+from services.basispoort_hub.tables import AdministrationKeyRow, AnswerRow, Base, EntryRow, FeedRow, SchoolRow
 from services.demo.processes import Processes
 from shared.clock import now
 from shared.database import writing
@@ -29,6 +29,7 @@ KEPT_ALIVE_S = 4  # uvicorn waits five
 
 ENTRIES: Table = EntryRow.metadata.tables[EntryRow.__tablename__]
 ANSWERS: Table = AnswerRow.metadata.tables[AnswerRow.__tablename__]
+FEED: Table = FeedRow.metadata.tables[FeedRow.__tablename__]
 SCHOOLS: Table = SchoolRow.metadata.tables[SchoolRow.__tablename__]
 
 
@@ -113,7 +114,7 @@ class Floor:
             return [dict(row) for row in found.mappings()]
 
     def everything(self, rows: list[dict[str, Any]], answers: list[dict[str, Any]], at: datetime) -> None:
-        """All that one accepted roster writes: the school, both layers, the answers."""
+        """All that one accepted roster writes: the school, both layers, the answers, the feed."""
         with writing(self.engine) as db:
             connection = db.connection()
             connection.execute(
@@ -125,6 +126,8 @@ class Floor:
                 connection.execute(self._update(layer), rows)
             connection.execute(delete(ANSWERS).where(ANSWERS.c.school_id == self.school_id))
             connection.execute(insert(ANSWERS), answers)
+            changed = {"school_id": self.school_id, "made_at": at, "kind": Kind.PUPIL, "transaction": 0}
+            connection.execute(insert(FEED), [{**changed, "person_id": place} for place, _ in enumerate(rows, start=1)])
 
     def mirror_only(self, rows: list[dict[str, Any]]) -> None:
         """Only the rows that came in, once: less than any hub with a brake and ready answers could write."""

@@ -26,6 +26,7 @@ from services.eduscope_api.rosters import lock_school
 from services.eduscope_api.runs import Outcome
 from services.eduscope_api.tables import Base as SourceBase
 from services.eduscope_api.tables import (
+    ContactRow,
     GroupRow,
     NightRow,
     PupilCompositeRow,
@@ -112,7 +113,7 @@ def read_bare(engine: Engine, school: School) -> int:
     pupils, staff = TABLES[PupilRow.__tablename__], TABLES[StaffRow.__tablename__]
     groups, sent = TABLES[GroupRow.__tablename__], SENT
     composites, roles = TABLES[PupilCompositeRow.__tablename__], TABLES[StaffRoleRow.__tablename__]
-    teaching = TABLES[TeachingRow.__tablename__]
+    teaching, contacts = TABLES[TeachingRow.__tablename__], TABLES[ContactRow.__tablename__]
     statements = [
         select(groups).where(groups.c.school_id == school.id),
         select(pupils).where(pupils.c.school_id == school.id, pupils.c.erased_at.is_(None)),
@@ -120,6 +121,7 @@ def read_bare(engine: Engine, school: School) -> int:
         select(composites).join(pupils, pupils.c.id == composites.c.pupil_id).where(pupils.c.school_id == school.id),
         select(teaching).join(staff, staff.c.id == teaching.c.staff_id).where(staff.c.school_id == school.id),
         select(roles).join(staff, staff.c.id == roles.c.staff_id).where(staff.c.school_id == school.id),
+        select(contacts).join(staff, staff.c.id == contacts.c.staff_id).where(staff.c.school_id == school.id),
         select(sent).where(sent.c.school_id == school.id),
     ]
     with reading(engine) as db:

@@ -4,9 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from benchmarks.administration import AdministrationFigures, describe
 from benchmarks.intake import IntakeFigures
 from benchmarks.measure import Ratio, Series, ratio
 from benchmarks.night import Memory, NightFigures, SourceFigures
+from benchmarks.suppliers import SupplierFigures
+from benchmarks.suppliers import describe as describe_suppliers
 
 TARGETS = {"SQLite": 0.25, "PostgreSQL": 0.40}  # of the floor's rate, for a whole roster
 
@@ -22,6 +25,8 @@ class Results:
     intake: list[IntakeFigures] = field(default_factory=list)
     source: list[SourceFigures] = field(default_factory=list)
     nights: list[NightFigures] = field(default_factory=list)
+    administration: list[AdministrationFigures] = field(default_factory=list)
+    suppliers: list[SupplierFigures] = field(default_factory=list)
     memory: list[Memory] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -51,6 +56,8 @@ def _lines(results: Results) -> Iterator[str]:
     yield from _intake(results.intake, {} if results.is_quick else TARGETS)
     yield from _source(results.source)
     yield from _nights(results.nights)
+    yield from describe(results.administration)
+    yield from describe_suppliers(results.suppliers)
     yield from _memory(results.memory)
     if results.notes:
         yield from ("", "## Not measured", "")
@@ -66,8 +73,8 @@ def _intake(found: Sequence[IntakeFigures], targets: Mapping[str, float]) -> Ite
         "(gzip from 10 kB). *Whole roster*: a later push in which every pupil changed. *One pupil*: a delta.",
         "",
         "**Floor**: the same SQLAlchemy Core statements for the same rows (both layers of the roster, the answers for",
-        "publishers, the school) and their commit, in-process, rows at hand. **Mirror only**: a still lower floor, the",
-        "rows that came in and nothing that follows from them.",
+        "publishers, the feed, the school) and their commit, in-process, rows at hand. **Mirror only**: a still lower",
+        "floor, the rows that came in and nothing that follows from them.",
         "",
         "| Database | Pupils | What | Ours | Floor | Ratio to the floor | Target | Ratio to mirror only |",
         "|---|---|---|---|---|---|---|---|",

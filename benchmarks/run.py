@@ -8,12 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.administration import measure_administration
 from benchmarks.intake import measure_intake
 from benchmarks.measure import describe_machine, resident_mb
 from benchmarks.memory import measure_memory
 from benchmarks.night import Memory, measure_night, measure_source
 from benchmarks.page import Results, write_page
 from benchmarks.stage import Databases, NoPostgres, a_folder, a_postgres
+from benchmarks.suppliers import measure_suppliers
 from services.demo.processes import Processes
 from shared import logs
 from shared.clock import now
@@ -35,12 +37,31 @@ class Size:
     postgres_schools: int  # in a night on PostgreSQL, where making them takes longest
     night_rounds: int
     requests: int
+    country_schools: int  # beside the one whose pages are measured, on PostgreSQL
 
 
 FULL = Size(
-    rounds=7, pushes=6, pupils=400, schools=8, night_schools=500, postgres_schools=100, night_rounds=2, requests=300
+    rounds=7,
+    pushes=6,
+    pupils=400,
+    schools=8,
+    night_schools=500,
+    postgres_schools=100,
+    night_rounds=2,
+    requests=300,
+    country_schools=6_500,
 )
-QUICK = Size(rounds=2, pushes=2, pupils=60, schools=2, night_schools=5, postgres_schools=5, night_rounds=1, requests=10)
+QUICK = Size(
+    rounds=2,
+    pushes=2,
+    pupils=60,
+    schools=2,
+    night_schools=5,
+    postgres_schools=5,
+    night_rounds=1,
+    requests=10,
+    country_schools=20,
+)
 
 
 def measure(size: Size, *, is_quick: bool, with_postgres: bool, say: Callable[[str], None]) -> Results:
@@ -86,6 +107,9 @@ def _measure_on(
                 f"{pushes} rosters and deltas",
             )
         )
+        say(f"{databases.name}: schools read by publishers ...")
+        country = size.country_schools if databases.server is not None else min(size.country_schools, 100)
+        results.suppliers.append(measure_suppliers(databases, processes, size.rounds, 20 * size.requests, country))
         say(f"{databases.name}: the source's side of a night ...")
         results.source.append(measure_source(databases, size.rounds, size.schools, size.pupils))
         number = size.night_schools if databases.server is None else size.postgres_schools
@@ -93,6 +117,10 @@ def _measure_on(
         night, memory = measure_night(databases, processes, size.night_rounds, number)
         results.nights.append(night)
         results.memory += memory
+        say(f"{databases.name}: pages of one school in a country ...")
+        administration, serving = measure_administration(databases, processes, size.rounds, size.country_schools)
+        results.administration.append(administration)
+        results.memory.append(serving)
         if databases.server is None:
             say("memory of the other processes ...")
             results.memory += measure_memory(databases, processes, size.requests)

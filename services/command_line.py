@@ -1,4 +1,4 @@
-"""The `schakel` command: demo, serve, clock, migrate, night, seed, import and export of EDEXML."""
+"""The `schakel` command: demo, serve, clock, migrate, night, seed, checks, publishers, import and export of EDEXML."""
 
 import gc
 import importlib
@@ -13,6 +13,7 @@ from rich.console import Console
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from shared.edexml_versions import Version
 from shared.identifiers import SchoolCode
 from shared.problems import Problem
 from shared.settings import SettingsMissing
@@ -65,6 +66,8 @@ def serve(service: Service) -> None:
     """Answer requests, on the host and port of the settings."""
     import uvicorn
 
+    from shared.tls import PeerProtocol
+
     settings = _settings(service)
     _engine(service, settings).dispose()
     check_port(settings.host, settings.port)
@@ -75,7 +78,8 @@ def serve(service: Service) -> None:
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
+        http=PeerProtocol,
+        ssl_context_factory=_tls(settings),
         log_config=None,
         access_log=False,
         proxy_headers=bool(settings.trusted_proxies),
@@ -83,6 +87,16 @@ def serve(service: Service) -> None:
         server_header=False,
         date_header=True,
     )
+
+
+def _tls(settings: Any) -> Any:
+    """What uvicorn needs to end TLS itself; None for a service whose settings name no certificate."""
+    from shared.tls import context_factory, server_context
+
+    if not getattr(settings, "tls_cert", ""):
+        return None
+    authorities = Path(settings.tls_client_ca) if settings.tls_client_ca else None
+    return context_factory(server_context(Path(settings.tls_cert), Path(settings.tls_key), authorities))
 
 
 def _calm_collector() -> None:
@@ -159,6 +173,29 @@ def seed(number: Annotated[int, typer.Option("--schools", min=1, max=1000, help=
         out.print(f"{code}: een school van {len(school.pupils)} leerlingen staat in EDUscope.", highlight=False)
 
 
+@app.command()
+def check(school: Annotated[str, typer.Argument(help="for example 99ZA00")]) -> None:
+    """Print what is not in order at a school.
+
+    Status 0: nothing. 1: warnings only. 2: errors, which forbid the link. 3: the school is not here.
+    """
+    from services.eduscope_api.checks import read_findings_of
+    from services.eduscope_api.rules.readiness import Weight
+    from shared.database import reading
+
+    code = _code(school)
+    assert code is not None
+    with reading(_engine(Service.EDUSCOPE, _settings(Service.EDUSCOPE))) as db:
+        found = read_findings_of(db, code)
+    if found is None:
+        _stop(f"School {code} staat niet in EDUscope.", 3)
+    for finding in found:
+        out.print(f"{finding.weight.value}: {finding.sentence}", markup=False, highlight=False, soft_wrap=True)
+    errors = sum(finding.weight is Weight.ERROR for finding in found)
+    out.print(f"{code}: fouten {errors}, waarschuwingen {len(found) - errors}", highlight=False)
+    raise typer.Exit(2 if errors else 1 if found else 0)
+
+
 @app.command("import-edexml")
 def import_edexml(file: Path) -> None:
     """Take an EDEXML file (1.0.3, 2.0 or 2.1) into EDUscope: adds and changes, never removes."""
@@ -175,18 +212,196 @@ def import_edexml(file: Path) -> None:
 
 @app.command("export-edexml")
 def export_edexml(
-    code: str, to: Annotated[Path | None, typer.Option(help="a file; standard output without it")] = None
+    code: str,
+    to: Annotated[Path | None, typer.Option(help="a file; standard output without it")] = None,
+    version: Annotated[Version, typer.Option(help="of the format; what it cannot hold is said")] = Version.V2_1,
 ) -> None:
-    """Write a school as EDEXML 2.1."""
+    """Write a school as EDEXML 2.1, 2.0 or 1.0.3."""
     from services.eduscope_api.edexml import export_file
 
-    content, notices = export_file(_engine(Service.EDUSCOPE, _settings(Service.EDUSCOPE)), _code(code) or code)
+    engine = _engine(Service.EDUSCOPE, _settings(Service.EDUSCOPE))
+    content, notices = export_file(engine, _code(code) or code, version)
     if to is None:
         sys.stdout.buffer.write(content)
     else:
         to.write_bytes(content)
     for notice in notices:
         err.print(notice.text, highlight=False)
+
+
+school_app = typer.Typer(no_args_is_help=True, help="Schools that close, merge or change their code.")
+app.add_typer(school_app, name="school")
+
+Reason = Annotated[str, typer.Option(help="why; it is kept")]
+Confirm = Annotated[str | None, typer.Option(help="the fingerprint that was shown; without it nothing is done")]
+
+
+@school_app.command("close")
+def school_close(code: str, reason: Reason, confirm: Confirm = None) -> None:
+    """The school stops; its institution goes on answering, with actief false."""
+    _school_case("sluiten", code, None, reason, confirm)
+
+
+@school_app.command("merge")
+def school_merge(code: str, into: str, reason: Reason, confirm: Confirm = None) -> None:
+    """The school goes up in another one, to which gefuseerdNaar points."""
+    _school_case("fuseren", code, into, reason, confirm)
+
+
+@school_app.command("recode")
+def school_recode(code: str, new_code: str, reason: Reason, confirm: Confirm = None) -> None:
+    """The school gets another BRIN or branch; the former one goes on leading to it."""
+    _school_case("hernummeren", code, new_code, reason, confirm)
+
+
+@school_app.command("reopen")
+def school_reopen(code: str, reason: Reason, confirm: Confirm = None) -> None:
+    """Take closing or merging back."""
+    _school_case("terugdraaien", code, None, reason, confirm)
+
+
+def _school_case(step: str, code: str, to: str | None, reason: str, confirm: str | None) -> None:
+    from pydantic import ValidationError
+
+    from services.basispoort_hub.merged_schools import WireCase, carry_out
+    from shared.clock import now
+    from shared.database import writing
+
+    try:
+        case = WireCase.model_validate({"soort": step, "naar": to, "reden": reason, "vingerafdruk": confirm})
+    except ValidationError:
+        _stop("De code, de reden of de vingerafdruk heeft niet de juiste vorm.")
+    with writing(_engine(Service.HUB, _settings(Service.HUB))) as db:
+        outcome = carry_out(db, code, case, now())
+    for sentence in outcome.sentences:
+        out.print(f"- {sentence}", highlight=False, soft_wrap=True)
+    done = "Uitgevoerd." if outcome.done else f"Er is nog niets gedaan. Bevestig met --confirm {outcome.fingerprint}"
+    out.print(done, highlight=False, soft_wrap=True)
+
+
+publisher_app = typer.Typer(no_args_is_help=True, help="Publishers: who may call the hub, and with what.")
+app.add_typer(publisher_app, name="publisher")
+
+Folder = Annotated[Path, typer.Option(help="where the test CA and the certificates are kept")]
+Days = Annotated[int, typer.Option(min=1, max=3650, help="how long the certificate counts")]
+FOLDER = Path("var/tls")
+
+
+@publisher_app.command("add")
+def publisher_add(
+    code: str,
+    name: Annotated[str, typer.Option(help="what schools know it by")],
+    sentence: Annotated[str | None, typer.Option(help="what its slider says")] = None,
+    requests_per_minute: Annotated[int | None, typer.Option(min=0, help="its own quota; 0: no limit")] = None,
+    folder: Folder = FOLDER,
+    days: Days = 365,
+) -> None:
+    """Make a publisher with a certificate of the test CA (made when there is none) and a bearer key."""
+    from services.basispoort_hub.publisher_operator import check_publisher_code, save_publisher
+    from shared.database import writing
+
+    check_publisher_code(code)
+    engine = _engine(Service.HUB, _settings(Service.HUB))
+    with writing(engine) as db:
+        save_publisher(db, code, name, sentence or f"Activeer de digitale methodes van {name}", requests_per_minute)
+    out.print(f"{code}: de uitgever is gemaakt.", highlight=False)
+    _hand_out(engine, code, folder, days)
+
+
+@publisher_app.command("rotate")
+def publisher_rotate(code: str, folder: Folder = FOLDER, days: Days = 365) -> None:
+    """A second certificate and key; the first ones count until they are revoked, replaced or expire."""
+    _hand_out(_engine(Service.HUB, _settings(Service.HUB)), code, folder, days)
+
+
+def _hand_out(engine: Engine, code: str, folder: Path, days: int) -> None:
+    """A new certificate in a file, and a new key on the screen. The file is there before the hub counts on it."""
+    from datetime import timedelta
+
+    from services.basispoort_hub.certificates import CA_FILE, issue_client, open_authority, write_private
+    from services.basispoort_hub.publisher_callers import fingerprint_of
+    from services.basispoort_hub.publisher_operator import (
+        check_room_for_certificate,
+        read_publisher,
+        save_certificate,
+        save_publisher_key,
+    )
+    from shared.clock import now
+    from shared.database import writing
+
+    at = now()
+    with writing(engine) as db:
+        check_room_for_certificate(db, read_publisher(db, code).id, at)
+    issued = issue_client(open_authority(folder, at), code, at, timedelta(days=days))
+    fingerprint = fingerprint_of(issued.der)
+    file = folder / f"{code}-{fingerprint[:12]}.pem"
+    write_private(file, issued.pem)
+    with writing(engine) as db:
+        publisher = read_publisher(db, code)
+        save_certificate(db, publisher.id, issued.der, issued.not_after, at)
+        key = save_publisher_key(db, publisher.id, at)
+    for line in (
+        f"Certificaat en sleutel: {file} (geldig tot {issued.not_after:%d-%m-%Y})",
+        f"Vingerafdruk: {fingerprint}",
+        f"CA, voor HUB_TLS_CLIENT_CA: {folder / CA_FILE}",
+        f"Toegangssleutel, eenmalig getoond: {key}",
+    ):
+        out.print(line, highlight=False, soft_wrap=True)
+
+
+@publisher_app.command("server")
+def publisher_server(hosts: list[str], folder: Folder = FOLDER, days: Days = 365) -> None:
+    """A server certificate of the test CA for these host names, for a hub that ends TLS itself on a test bed."""
+    from datetime import timedelta
+
+    from services.basispoort_hub.certificates import issue_server, open_authority, write_private
+    from shared.clock import now
+
+    at = now()
+    issued = issue_server(open_authority(folder, at), hosts, at, timedelta(days=days))
+    file = folder / f"server-{at:%Y%m%d%H%M%S}.pem"
+    write_private(file, issued.pem)
+    out.print(f"Voor HUB_TLS_CERT en HUB_TLS_KEY: {file}", highlight=False, soft_wrap=True)
+
+
+@publisher_app.command("list")
+def publisher_list() -> None:
+    """Every publisher, its quota, and what it calls with."""
+    from rich.table import Table
+
+    from services.basispoort_hub.publisher_operator import read_publishers
+    from shared.clock import now
+    from shared.database import reading
+
+    at = now()
+    table = Table("code", "naam", "per minuut", "sleutels", "certificaat", "geldig tot", box=None)
+    with reading(_engine(Service.HUB, _settings(Service.HUB))) as db:
+        for each in read_publishers(db):
+            quota = "" if each.requests_per_minute is None else str(each.requests_per_minute)
+            live = [known for known in each.certificates if known.counts(at)]
+            shown = [(known.fingerprint[:12], f"{known.not_after:%d-%m-%Y}") for known in live] or [("", "")]
+            for place, (fingerprint, until) in enumerate(shown):
+                first = (each.code, each.name, quota, str(each.live_keys)) if place == 0 else ("", "", "", "")
+                table.add_row(*first, fingerprint, until)
+    out.print(table)
+
+
+@publisher_app.command("revoke")
+def publisher_revoke(
+    code: str,
+    fingerprint: Annotated[str | None, typer.Option(help="how the certificate's fingerprint begins")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="every certificate and key")] = False,
+) -> None:
+    """End one certificate, or everything the publisher calls with; it counts at the next request."""
+    from services.basispoort_hub.publisher_operator import read_publisher, revoke
+    from shared.clock import now
+    from shared.database import writing
+
+    if everything == (fingerprint is not None):
+        _stop("Zeg --fingerprint met het begin van een vingerafdruk, of --all.")
+    with writing(_engine(Service.HUB, _settings(Service.HUB))) as db:
+        ended = revoke(db, read_publisher(db, code).id, fingerprint, now())
+    out.print(f"{code}: {ended} ingetrokken.", highlight=False)
 
 
 def _code(text: str | None) -> str | None:
@@ -209,9 +424,9 @@ def check_port(host: str, port: int) -> None:
             _stop(f"Poort {port} op {host} is niet te gebruiken ({error.strerror}). Draait daar al iets?")
 
 
-def _stop(sentence: str) -> NoReturn:
+def _stop(sentence: str, status: int = 1) -> NoReturn:
     err.print(sentence, style="red", highlight=False, soft_wrap=True)
-    raise typer.Exit(1)
+    raise typer.Exit(status)
 
 
 def _sentence(problem: Problem) -> str:

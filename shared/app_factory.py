@@ -48,6 +48,25 @@ _METHODS = _SAFE | {"POST", "PUT", "PATCH", "DELETE"}
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 
 
+# In the API description: any refusal or fault is a problem body, whatever the address.
+_PROBLEM_SCHEMA = {
+    "type": "object",
+    "required": ["type", "title", "status", "uitleg", "instance"],
+    "properties": {
+        "type": {"type": "string", "description": "/problems/ and the kind"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "uitleg": {"type": "string", "description": "a Dutch sentence for a person"},
+        "detail": {"type": "string"},
+        "instance": {"type": "string", "description": "the request's number, as in X-Request-Id"},
+    },
+}
+_PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {"description": what, "content": {"application/problem+json": {"schema": _PROBLEM_SCHEMA}}}
+    for status, what in {"4XX": "The request is refused", "5XX": "Something failed on our side"}.items()
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class House:
     """What one service tells the factory. `body_limits`: last segment of a path -> bytes."""
@@ -70,6 +89,7 @@ def make_app(house: House) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # the redirect would be to the Host that the caller wrote
+        responses=_PROBLEM_RESPONSES,
     )
     app.state.engine = house.engine
     app.state.pages = house.pages
@@ -111,7 +131,10 @@ def _add_errors(app: FastAPI, house: House) -> None:
     @app.exception_handler(HTTPException)
     def from_framework(request: Request, error: HTTPException) -> Response:
         kinds: dict[int, type[Problem]] = {404: NotFound, 405: MethodNotAllowed, 400: BadBody}
-        return answer(request, kinds.get(error.status_code, BadBody)(headers=dict(error.headers or {})))
+        headers = dict(error.headers or {})
+        if error.status_code == 405 and (methods := _methods_of(app, request.url.path)):
+            headers["Allow"] = ", ".join(sorted(methods))
+        return answer(request, kinds.get(error.status_code, BadBody)(headers=headers))
 
     @app.exception_handler(DBAPIError)
     def database(request: Request, error: DBAPIError) -> Response:
@@ -130,6 +153,7 @@ _SENTENCES = {
     "extra_forbidden": "Er staat een onbekend veld bij.",
     "string_type": "Dit moet tekst zijn.",
     "string_too_long": "Deze tekst is te lang.",
+    "too_long": "Dit zijn er te veel.",
     "string_too_short": "Deze tekst is te kort.",
     "string_pattern_mismatch": "Deze tekst heeft niet de juiste vorm.",
     "string_unicode": "Deze tekst bevat een teken dat niet kan worden opgeslagen.",
@@ -171,6 +195,17 @@ def _names(app: FastAPI) -> frozenset[str]:
                 names |= {parameter["name"] for parameter in operation.get("parameters", [])}
         app.state.known_names = found = frozenset(names)
     return found
+
+
+def _methods_of(app: FastAPI, path: str) -> set[str]:
+    """Every method of this address; the framework knows only those of the first route that has it."""
+    templates = app.openapi()["paths"].items()
+    return {
+        method.upper()
+        for template, operations in templates
+        if re.fullmatch(re.sub(r"\\\{[^}]*\\\}", "[^/]+", re.escape(template)), path)
+        for method in operations
+    }
 
 
 def _add_request_log(app: FastAPI, house: House) -> CollectorRegistry:

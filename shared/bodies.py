@@ -4,18 +4,23 @@ import asyncio
 import json
 import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from email.message import Message as Headers
 from typing import Any
 
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.problems import BadBody, Problem, TooLarge
 
 MEGABYTE = 1024 * 1024
 DEFAULT_LIMIT = 1 * MEGABYTE
+PIECE = 64 * 1024
 SLOWEST_S = 30
 MOST_DIGITS = 18  # of a declared length; Python refuses to read a number of thousands of digits
+PARSED = "schakel.parsed"  # where the scope holds what strict_json read
 REFUSED = "schakel.refused"  # where the scope holds the problem with a body; the app's middleware answers it
 
 
@@ -28,8 +33,8 @@ class BodyGuard:
     """Takes the whole body before anything else looks at it, and lets JSON pass only when `strict_json` can read it.
 
     `limits` maps the last segment of a path to a size in bytes; other paths take `DEFAULT_LIMIT`. The limit holds for
-    what comes out of gzip. Only gzip is known as a content encoding. JSON is read here and once more by FastAPI: that
-    costs milliseconds, and holds for every route, whatever router it came with.
+    what comes out of gzip. Only gzip is known as a content encoding. JSON is read here, for every route, whatever
+    router it came with, and once more by FastAPI; only routes of the class `ParsedOnce` take over what was read.
     """
 
     def __init__(self, app: ASGIApp, limits: Mapping[str, int], slowest_s: float = SLOWEST_S) -> None:
@@ -43,7 +48,7 @@ class BodyGuard:
         try:
             body = await asyncio.wait_for(_read(scope, receive, limit), self._slowest_s)
             if body and _is_json(scope):
-                await asyncio.to_thread(strict_json, body)
+                scope[PARSED] = await asyncio.to_thread(strict_json, body)
         except Problem as problem:
             scope[REFUSED] = problem
             body = b""
@@ -52,16 +57,37 @@ class BodyGuard:
             body = b""
         if body is None:  # the caller went away: nobody to answer, nothing to do
             return
-        delivered = False
+        # a form is given in pieces: its parser copies what it gets, and puts a file on the disk piece by piece
+        is_form = body and _content_type(scope).get_content_type() == "multipart/form-data"
+        step = PIECE if is_form else max(1, len(body))
+        place: int | None = 0
 
         async def replay() -> Message:
-            nonlocal delivered
-            if not delivered:
-                delivered = True
-                return {"type": "http.request", "body": body, "more_body": False}
-            return await receive()
+            nonlocal place
+            if place is None:
+                return await receive()
+            piece, after = body[place : place + step], place + step
+            place = after if after < len(body) else None
+            return {"type": "http.request", "body": piece, "more_body": place is not None}
 
         await self._app(scope, replay, send)
+
+
+class ParsedOnce(APIRoute):
+    """For routers with bodies of many kilobytes: the JSON that the guard has read is not read again."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handle_parsed(request: Request) -> Response:
+            return await handle(_ParsedRequest(request.scope, request.receive))
+
+        return handle_parsed
+
+
+class _ParsedRequest(Request):
+    async def json(self) -> Any:
+        return self.scope[PARSED] if PARSED in self.scope else await super().json()
 
 
 async def _read(scope: Scope, receive: Receive, limit: int) -> bytes | None:
@@ -113,9 +139,15 @@ def _open(opener: Any, chunk: bytes, room: int) -> bytes:
     return opened
 
 
-def _is_json(scope: Scope) -> bool:
-    headers = Headers()  # as FastAPI reads it, so that both agree on what is JSON
+def _content_type(scope: Scope) -> Headers:
+    """As FastAPI reads it, so that both agree on what is JSON."""
+    headers = Headers()
     headers["content-type"] = _header(scope, b"content-type").decode("latin-1")
+    return headers
+
+
+def _is_json(scope: Scope) -> bool:
+    headers = _content_type(scope)
     subtype = headers.get_content_subtype()
     return headers.get_content_maintype() == "application" and (subtype == "json" or subtype.endswith("+json"))
 

@@ -272,7 +272,7 @@ def _weigh_addresses(
         key
         for key in changed - picture.coordinators
         if (Cause.ADDRESSES, key) not in free
-        and not _is_announced(before[key].email, members[key].email, picture.announced_domains)
+        and not is_announced(before[key].email, members[key].email, picture.announced_domains)
     }
     with_address = sum(entry.email is not None for entry in before.values())
     wave = len(counted) > limits.address_floor and len(counted) > limits.address_share * with_address
@@ -299,7 +299,7 @@ def _clashes(members: Mapping[str, StaffMember], before: Mapping[str, StaffMembe
     }
 
 
-def _is_announced(old: str | None, new: str | None, domains: frozenset[tuple[str, str]]) -> bool:
+def is_announced(old: str | None, new: str | None, domains: frozenset[tuple[str, str]]) -> bool:
     """A change of domain only, of domains that the administrator announced."""
     if old is None or new is None:
         return False

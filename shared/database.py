@@ -107,6 +107,14 @@ def writing(engine: Engine) -> Iterator[Session]:
 
 
 @contextmanager
+def undone(session: Session) -> Iterator[None]:
+    """A dry run: what the block writes is undone at its end, what was written before it stays."""
+    with session.begin_nested() as savepoint:
+        yield
+        savepoint.rollback()
+
+
+@contextmanager
 def reading(engine: Engine) -> Iterator[Session]:
     """One consistent picture of the database; a session that refuses to write."""
     if engine.dialect.name == "postgresql":

@@ -1,4 +1,4 @@
-"""Writes EDEXML 2.1: valid by the schema, with nothing in it that we do not exchange."""
+"""Writes EDEXML 2.1, 2.0 and 1.0.3: valid by the schema, with nothing in it that we do not exchange."""
 
 import re
 from collections.abc import Iterable
@@ -20,47 +20,49 @@ from shared.edexml import (
     EdexmlUnwritable,
     Notice,
 )
+from shared.edexml_versions import PROFILES, Profile, Version, as_held, losses_of_version, surname_of
 from shared.roster import Group, GroupKind, Person, Role
 
-VERSION = "2.1"
-_NEWEST_IN_SCHEMA = "2024-2025"  # the last school year in the published list; the true year is written all the same
 _CODES = {Role.TEACHER: "LRK", Role.INTERNAL_COACH: "IB", Role.TRAINEE: "STA", Role.ICT_COORDINATOR: ICT}
 # XML 1.0 cannot hold these, not even escaped.
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
-def write_edexml(file: EdexmlFile, *, created_at: datetime, author: str) -> bytes:
-    """The file as EDEXML 2.1 in UTF-8. Raises EdexmlUnwritable for a school without pupils.
+def write_edexml(file: EdexmlFile, *, created_at: datetime, author: str, version: Version = Version.V2_1) -> bytes:
+    """The file as EDEXML in UTF-8. Raises EdexmlUnwritable for a school without pupils.
 
-    `losses` says what such a file cannot hold as it is.
+    `losses` says what such a file cannot hold as it is. The true school year is written, also where the published
+    schema ends before it: all else stays valid, and a receiver that renews its list of years takes the file.
     """
     if not file.pupils:
         raise EdexmlUnwritable
+    file, profile = as_held(file, version), PROFILES[version]
     root = etree.Element("EDEX")
-    _write_school(root, file.school, created_at.astimezone(AMSTERDAM), author)
+    _write_school(root, file.school, created_at.astimezone(AMSTERDAM), author, profile)
     if file.groups:
         groups = etree.SubElement(root, "groepen")
         for group in file.groups:
             _write_group(groups, group)
     pupils = etree.SubElement(root, "leerlingen")
     for pupil in file.pupils:
-        _write_pupil(pupils, pupil)
+        _write_pupil(pupils, pupil, profile)
     if file.staff:
         staff = etree.SubElement(root, "leerkrachten")
         for member in file.staff:
-            _write_member(staff, member)
+            _write_member(staff, member, profile)
     return etree.tostring(root, encoding="UTF-8", xml_declaration=True, pretty_print=True)
 
 
-def losses(file: EdexmlFile) -> tuple[Notice, ...]:
+def losses(file: EdexmlFile, version: Version = Version.V2_1) -> tuple[Notice, ...]:
     """What a written file cannot hold as it is, counted, for the person who makes it."""
+    newest, longest = PROFILES[version].newest_year, PROFILES[version].surname_length
     people: list[Person] = [each.pupil for each in file.pupils]
     people += [each.member for each in file.staff]
     counted = (
         (
             "school-year",
-            int(file.school.school_year > _NEWEST_IN_SCHEMA),
-            f"Een ontvanger met een oud EDEXML-schema (tot en met {_NEWEST_IN_SCHEMA}) kan dit schooljaar weigeren.",
+            int(file.school.school_year > newest),
+            f"Een ontvanger met een oud EDEXML-schema (tot en met {newest}) kan dit schooljaar weigeren.",
         ),
         (
             "long-prefixes",
@@ -69,29 +71,32 @@ def losses(file: EdexmlFile) -> tuple[Notice, ...]:
         ),
         (
             "shortened",
-            sum(_is_shortened(person) for person in people) + sum(_is_long_group(group) for group in file.groups),
+            sum(_is_shortened(person, longest) for person in people)
+            + sum(_is_long_group(group) for group in file.groups),
             "Namen of omschrijvingen die langer zijn dan EDEXML toelaat, zijn in het bestand ingekort.",
         ),
         (
             "end-dates",
-            sum(_loses_its_end(staff) for staff in file.staff),
-            "EDEXML kent geen einddatum van medewerkers; alleen die van invallers staat in het bestand.",
+            sum(_loses_its_end(staff, version) for staff in file.staff),
+            "EDEXML kent geen einddatum van medewerkers; alleen die van invallers staat in een bestand vanaf 2.0.",
         ),
     )
-    return tuple(Notice(kind, count, text) for kind, count, text in counted if count)
+    own = tuple(Notice(kind, count, text) for kind, count, text in counted if count)
+    return (*own, *losses_of_version(file, version))
 
 
-def _write_school(root: etree._Element, school: EdexmlSchool, created: datetime, author: str) -> None:
+def _write_school(root: etree._Element, school: EdexmlSchool, created: datetime, author: str, profile: Profile) -> None:
     element = etree.SubElement(root, "school")
     _text(element, "schooljaar", school.school_year)
-    _text(element, "peildatum", (school.as_of or created.date()).isoformat())
+    if profile.holds_details:
+        _text(element, "peildatum", (school.as_of or created.date()).isoformat())
     if school.school_code:
         _text(element, "brincode", school.school_code.brin)
         _text(element, "dependancecode", school.school_code.branch)
     _text(element, "schoolkey", school.school_key)
     _text(element, "aanmaakdatum", created.strftime("%Y-%m-%dT%H:%M:%S"))
     _text(element, "auteur", author)
-    _text(element, "xsdversie", VERSION)
+    _text(element, "xsdversie", profile.spelled)
 
 
 def _write_group(parent: etree._Element, group: Group) -> None:
@@ -103,10 +108,11 @@ def _write_group(parent: etree._Element, group: Group) -> None:
     _text(element, "omschrijving", group.description)
 
 
-def _write_pupil(parent: etree._Element, entry: EdexmlPupil) -> None:
+def _write_pupil(parent: etree._Element, entry: EdexmlPupil, profile: Profile) -> None:
     pupil = entry.pupil
     element = _person(parent, "leerling", pupil)
-    _text(element, "jaargroep", pupil.year)
+    if profile.holds_details or not pupil.home_group:
+        _text(element, "jaargroep", pupil.year)
     if pupil.home_group:
         etree.SubElement(element, "groep", key=_clean(pupil.home_group))
     if pupil.composite_groups:
@@ -116,9 +122,19 @@ def _write_pupil(parent: etree._Element, entry: EdexmlPupil) -> None:
     _text(element, "uitstroomdatum", _day(entry.left_on))
 
 
-def _write_member(parent: etree._Element, entry: EdexmlStaff) -> None:
+def _write_member(parent: etree._Element, entry: EdexmlStaff, profile: Profile) -> None:
     member = entry.member
     element = _person(parent, "leerkracht", member)
+    if profile.holds_details:
+        _write_address_and_roles(element, entry)
+    if member.home_groups or member.composite_groups:
+        wrapper = etree.SubElement(element, "groepen")
+        _references(wrapper, "groep", member.home_groups)
+        _references(wrapper, "samengestelde_groep", member.composite_groups)
+
+
+def _write_address_and_roles(element: etree._Element, entry: EdexmlStaff) -> None:
+    member = entry.member
     _text(element, "emailadres", member.email)
     roles = member.roles | ({Role.ICT_COORDINATOR} if entry.is_ict else set())
     for role in sorted(roles & _CODES.keys()):
@@ -127,31 +143,19 @@ def _write_member(parent: etree._Element, entry: EdexmlStaff) -> None:
         _text(element, "rolomschrijving", SUBSTITUTE + (f" t/m {member.ends_on.isoformat()}" if member.ends_on else ""))
     elif not roles:
         _text(element, "rolomschrijving", NO_ACCESS)
-    if member.home_groups or member.composite_groups:
-        wrapper = etree.SubElement(element, "groepen")
-        _references(wrapper, "groep", member.home_groups)
-        _references(wrapper, "samengestelde_groep", member.composite_groups)
 
 
 def _person(parent: etree._Element, name: str, person: Person) -> etree._Element:
     element = etree.SubElement(parent, name, key=_clean(person.key))
     if person.eck_id:
         element.set("eckid", _clean(person.eck_id))
-    prefix, surname = _surname(person)
+    prefix, surname = surname_of(person)
     if surname:  # without a surname the format holds a call name and nothing else
         _text(element, "achternaam", surname)
         _text(element, "voorvoegsel", prefix)
         _text(element, "voorletters-1", _initials(person))
     _text(element, "roepnaam", person.first_name)
     return element
-
-
-def _surname(person: Person) -> tuple[str | None, str | None]:
-    """Prefix and surname; a prefix that is too long for the format goes in front of the surname, so nothing is lost."""
-    prefix, surname = person.prefix, person.last_name
-    if prefix and surname and len(prefix) > LENGTHS["voorvoegsel"]:
-        return None, f"{prefix} {surname}"
-    return prefix, surname
 
 
 def _initials(person: Person) -> str | None:
@@ -178,9 +182,10 @@ def _day(day: date | None) -> str | None:
     return day.isoformat() if day else None
 
 
-def _is_shortened(person: Person) -> bool:
-    surname = _surname(person)[1] or ""
-    texts = (("achternaam", surname), ("roepnaam", person.first_name), ("voorletters-1", _initials(person)))
+def _is_shortened(person: Person, longest_surname: int) -> bool:
+    if len(surname_of(person)[1] or "") > longest_surname:
+        return True
+    texts = (("roepnaam", person.first_name), ("voorletters-1", _initials(person)))
     return any(len(text or "") > LENGTHS[name] for name, text in texts)
 
 
@@ -188,5 +193,6 @@ def _is_long_group(group: Group) -> bool:
     return len(group.name) > LENGTHS["naam"] or len(group.description or "") > LENGTHS["omschrijving"]
 
 
-def _loses_its_end(entry: EdexmlStaff) -> bool:
-    return entry.member.ends_on is not None and Role.SUBSTITUTE not in entry.member.roles
+def _loses_its_end(entry: EdexmlStaff, version: Version) -> bool:
+    is_written = PROFILES[version].holds_details and Role.SUBSTITUTE in entry.member.roles
+    return entry.member.ends_on is not None and not is_written

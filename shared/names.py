@@ -76,6 +76,12 @@ def name_words(first_name: str | None, prefix: str | None, last_name: str | None
     return frozenset(f"{first} {surname}".split())
 
 
+def sort_name(first_name: str | None, prefix: str | None, last_name: str | None) -> str:
+    """What a list is sorted and searched by: the folded surname, then the call name, then the prefix."""
+    first, front, surname = split_name(first_name, prefix, last_name)
+    return " ".join(filter(None, (surname, first, front)))
+
+
 def long_prefix(prefix: str) -> str:
     """A folded prefix with its abbreviations written out: `vd` and `v d` become `van der`."""
     joined = prefix.replace(" ", "")

@@ -39,15 +39,17 @@ class Role(StrEnum):
     SUBSTITUTE = "Inval"
 
 
-def _nfc(entry: Any) -> None:
-    """Give every text of a frozen value its one Unicode spelling, so that equal means equal."""
+def _nfc(entry: Any, texts: tuple[str | None, ...], *sets: frozenset[str]) -> None:
+    """Give every text of a frozen value its one Unicode spelling, so that equal means equal.
+
+    `texts` and `sets` are all its values that could have another one. Nearly always a look at all of them is enough.
+    """
+    if "".join(filter(None, texts)).isascii() and all("".join(each).isascii() for each in sets if each):
+        return
     for name in entry.__slots__:
         value = getattr(entry, name)
-        if value is None:
-            continue
         if type(value) is str:
-            if not value.isascii():
-                object.__setattr__(entry, name, unicodedata.normalize("NFC", value))
+            object.__setattr__(entry, name, unicodedata.normalize("NFC", value))
         elif value and isinstance(value, frozenset) and not "".join(value).isascii():
             normal = frozenset(unicodedata.normalize("NFC", item) for item in value)
             object.__setattr__(entry, name, normal)
@@ -62,7 +64,7 @@ class Group:
     description: str | None = None
 
     def __post_init__(self) -> None:
-        _nfc(self)
+        _nfc(self, (self.key, self.name, self.year, self.description))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +82,8 @@ class Pupil:
     composite_groups: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        _nfc(self)
+        names = (self.first_name, self.last_name, self.prefix, self.initials)
+        _nfc(self, (self.key, *names, self.eck_id, self.year, self.home_group), self.composite_groups)
 
     @property
     def full_name(self) -> str:
@@ -102,7 +105,8 @@ class StaffMember:
     ends_on: date | None = None
 
     def __post_init__(self) -> None:
-        _nfc(self)
+        names = (self.first_name, self.last_name, self.prefix, self.initials)
+        _nfc(self, (self.key, *names, self.eck_id, self.email), self.home_groups, self.composite_groups)
 
     @property
     def full_name(self) -> str:

@@ -6,6 +6,7 @@ service or a failing road. Callers catch the family, tests assert the leaf.
 
 import gzip
 import re
+import ssl
 from typing import Any, ClassVar
 
 import httpx
@@ -37,11 +38,23 @@ class ServiceClient:
     """One long-lived client for one other service; safe to share between threads."""
 
     def __init__(
-        self, name: str, base_url: str, key: str | None = None, transport: httpx.BaseTransport | None = None
+        self,
+        name: str,
+        base_url: str,
+        key: str | None = None,
+        transport: httpx.BaseTransport | None = None,
+        context: ssl.SSLContext | None = None,
     ) -> None:
+        """`context`: which CAs to trust, and the client certificate to show; without it those of the machine."""
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self.name = name
-        self._client = httpx.Client(base_url=base_url, headers=headers, timeout=TIMEOUT, transport=transport)
+        self._client = httpx.Client(
+            base_url=base_url,
+            headers=headers,
+            timeout=TIMEOUT,
+            transport=transport,
+            verify=True if context is None else context,
+        )
 
     def close(self) -> None:
         self._client.close()
@@ -80,9 +93,10 @@ class ServiceClient:
             if len(answer.content) > LARGEST_ANSWER:
                 raise UpstreamProblem(self.name, retry=False, detail="the answer is too large")
             return answer
-        raise self._as_problem(answer)
+        raise self.problem_of(answer)
 
-    def _as_problem(self, answer: httpx.Response) -> Problem:
+    def problem_of(self, answer: httpx.Response) -> Problem:
+        """What `send` raises for an answer that is not expected."""
         try:
             body = answer.json()
         except ValueError:

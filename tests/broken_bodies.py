@@ -12,6 +12,7 @@ import re
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -71,6 +72,7 @@ class Good:
     content: Any = None
     schema: Mapping[str, Any] | None = None
     is_form: bool = False
+    free: frozenset[str] = frozenset()  # fields of a form that may be empty or hold any text
     query: Mapping[str, str] = field(default_factory=dict)
     expected: int = 0  # when it is not 2xx or 3xx: why is said in the world that made it
     needs_key: bool = True  # a stranger may not
@@ -83,7 +85,9 @@ class Good:
     def media(self) -> bytes:
         if self.is_form:
             return b"application/x-www-form-urlencoded"
-        return b"application/xml" if isinstance(self.content, bytes) else b"application/json"
+        if isinstance(self.content, bytes):
+            return self.headers.get("Content-Type", "application/xml").encode()
+        return b"application/json"
 
     def raw(self) -> bytes:
         if not self.takes_body:
@@ -99,9 +103,10 @@ class Good:
         return re.sub(r"\{(\w+)\}", lambda found: filled[found[1]], self.template).encode()
 
     def request(self, name: str = "undamaged") -> Request:
-        headers = tuple((key.lower().encode(), value.encode()) for key, value in self.headers.items())
+        sent = {key.lower(): value.encode() for key, value in self.headers.items()}
         if self.takes_body:
-            headers = (*headers, (b"content-type", self.media))
+            sent["content-type"] = self.media
+        headers = tuple((key.encode(), value) for key, value in sent.items())
         return Request(
             name,
             self.method,
@@ -271,12 +276,13 @@ def form_damages(good: Good) -> Iterator[Request]:
         b"\x00",
     ]
 
-    def sent(name: str, body: bytes, media: bytes = good.media, *, refusable: bool = True) -> Request:
+    def sending(name: str, body: bytes, media: bytes = good.media, *, refusable: bool = True) -> Request:
         headers = start.with_header("content-type", media)
         return replace(start, name=f"form: {name}", headers=headers, parts=((body, 1),), refusable=refusable)
 
     for at_field, (name, value) in enumerate(fields):
         others = fields[:at_field] + fields[at_field + 1 :]
+        sent = partial(sending, refusable=name not in good.free)
         yield sent(f"without {name}", urlencode(others).encode())
         for number, each in enumerate(bad):
             yield sent(f"{name} bad {number}", urlencode([*others, (name, each)]).encode())
@@ -302,7 +308,7 @@ def form_damages(good: Good) -> Iterator[Request]:
         yield sent(f"{name} twice, good last", urlencode([(name, MARK), *fields]).encode(), refusable=False)
         yield sent(f"{name} 2,000 times", urlencode([*others, *[(name, MARK)] * 2000]).encode())
         yield sent(f"{name} 2,000 times in parts", multipart([*others, *[(name, MARK)] * 2000]), MULTIPART)
-    body = multipart(fields)
+    body, sent = multipart(fields), partial(sending)
     yield sent("as JSON", json.dumps(good.content).encode(), b"application/json")
     yield sent("5,000 unknown fields", urlencode([(f"{MARK}{n}", "") for n in range(5000)]).encode())
     yield sent("only separators", b"&=&;=&" * 500)
@@ -445,7 +451,7 @@ def address_damages(good: Good) -> Iterator[Request]:
             refusable = value not in ALIKE and (name != "name" or value in {"%00", f"{MARK}%00", "%20", MARK * 1000})
             path = good.path(**{name: value})
             yield replace(start, name=f"path: {name} = {value[:40]}", path=path, refusable=refusable)
-    if good.method == "GET":
+    if good.method in {"GET", "HEAD"}:
         for known in (*good.query, "school", MARK):
             for odd in QUERIES:
                 query = known.encode() + b"=" + odd
@@ -470,7 +476,7 @@ def header_damages(good: Good) -> Iterator[Request]:
         if name == "cookie" and good.needs_key:
             continue
         # a precondition that names nothing must stop what it stands before; elsewhere nobody reads it
-        refusable = name in {"if-match", "if-none-match"} & known.keys() and good.method != "GET"
+        refusable = name in {"if-match", "if-none-match"} & known.keys() and good.method not in {"GET", "HEAD"}
         for value in values:
             headers = start.with_header(name, value)
             yield replace(start, name=f"{name}: {value[:30]!r}", headers=headers, refusable=refusable)
@@ -487,7 +493,9 @@ def _from_elsewhere(good: Good, start: Request) -> Iterator[Request]:
     for name, values in elsewhere.items():
         for value in values:
             headers = start.with_header(name, value)
-            yield replace(start, name=f"{name}: {value!r}", headers=headers, refusable=good.method != "GET")
+            yield replace(
+                start, name=f"{name}: {value!r}", headers=headers, refusable=good.method not in {"GET", "HEAD"}
+            )
 
 
 # --- all of it --------------------------------------------------------------------------------------------------------
@@ -502,7 +510,7 @@ def body_damages(good: Good, description: Description, wanted: Wanted) -> Iterat
                 yield replace(start, name=name, parts=((body, 1),), refusable=refusable)
     if good.is_form:
         yield from (request for request in form_damages(good) if wanted(request.name))
-    if good.method != "GET":
+    if good.method not in {"GET", "HEAD"}:
         yield from (request for request in transport_damages(good) if wanted(request.name))
 
 

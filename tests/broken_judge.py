@@ -20,7 +20,23 @@ from tests.broken_json import MARK, Wanted
 
 PATIENCE_S = 10  # an answer that takes longer is none
 # Pages that may hold what came in, never as markup: the form shows what was typed, or is sent to its own address.
-MIRRORS = {"/inloggen", "/activeren/{token}"}
+MIRRORS = {
+    "/inloggen",
+    "/activeren/{token}",
+    "/scholen/{code}/personeel/nieuw",
+    "/scholen/{code}/personeel/{staff_id}",
+    "/scholen/{code}/personeel/{staff_id}/contactgegevens/nieuw",
+    "/scholen/{code}/personeel/{staff_id}/contactgegevens/{contact_id}",
+    "/scholen/{code}/leerlingen/nieuw",
+    "/scholen/{code}/leerlingen/{pupil_id}",
+    "/scholen/{code}/leerlingen/jaarovergang",
+    "/scholen/{code}/leerlingen/jaarovergang/uitvoeren",
+    "/scholen/{code}/groepen/nieuw",
+    "/scholen/{code}/groepen/{group_id}",
+    "/scholen/{code}/inrichten/schoolinstellingen",
+    "/scholen/{code}/inrichten/schoolinstellingen/koppelingen/pauze",
+    "/scholen/{code}/inrichten/schoolinstellingen/koppelingen/domeinen",
+}
 ONE_ANSWER = "/activeren/{token}/opnieuw"  # says the same to everybody, so that nobody learns who has an account
 # What a refused request may write all the same: a sign-in is counted before it is looked at, and a step of the wizard
 # first asks the hub, remembers when, and keeps the answer.
@@ -102,6 +118,16 @@ def _parts(request: Request) -> Iterator[tuple[float, Any]]:
 # --- every row of every table -----------------------------------------------------------------------------------------
 
 
+def _as_text(value: object) -> object:
+    """Texts are read as bytes; what is no text (a gzipped body) stays bytes."""
+    if not isinstance(value, bytes):
+        return value
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value
+
+
 class State:
     """All rows of a database, as they were when this was made; says what changed since, and puts it back.
 
@@ -176,7 +202,7 @@ class State:
                 run(f'DELETE FROM "{name}"')
                 if rows := self._kept[name]:
                     marks = ", ".join("?" * len(rows[0]))
-                    texts = [[each.decode() if isinstance(each, bytes) else each for each in row] for row in rows]
+                    texts = [[_as_text(each) for each in row] for row in rows]
                     self._connection.executemany(f'INSERT INTO "{name}" VALUES ({marks})', texts)
             run("COMMIT")
         else:

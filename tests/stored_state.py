@@ -4,6 +4,7 @@ Numbers that the database gave are replaced by their rank, instants by the fact 
 by chance or counts attempts is left out.
 """
 
+import gzip
 import json
 from collections.abc import Mapping
 from datetime import datetime
@@ -96,8 +97,9 @@ def _shown(
     if table.name == "outbox" and column.name == "body":
         points = BODY_POINTS_TO[service]
         return {name: ranks[points[name]].get(each, each) if name in points else each for name, each in value.items()}
-    if table.name == "answers" and column.name == "body":
-        return _ranked(json.loads(value), ranks["people"])
+    if table.name == "answers" and column.name in {"body", "packed"}:
+        body = gzip.decompress(value) if column.name == "packed" else value
+        return _ranked(json.loads(body), ranks["people"])
     return value.isoformat() if isinstance(value, datetime) else value
 
 

@@ -9,7 +9,8 @@ from sqlalchemy import Engine, func, select
 
 from services import command_line
 from services.eduscope_api.tables import PupilRow, SchoolRow
-from shared.database import open_engine, reading
+from shared.database import open_engine, reading, writing
+from tests.eduscope_api.rows import CODE, add_group, add_member, add_school
 
 SECRET = "schakel_geheim"
 
@@ -162,3 +163,22 @@ def test_a_night_without_connected_schools_is_no_failure(schakel: Schakel, edusc
     status, said = schakel("night")
     assert status == 0
     assert "Geen enkele school" in said
+
+
+def test_check_prints_what_is_not_in_order_and_says_it_with_its_status(eduscope: Engine, schakel: Schakel) -> None:
+    school = add_school(eduscope)
+    assert schakel("check", CODE.lower()) == (0, f"{CODE}: fouten 0, waarschuwingen 0\n")
+    with writing(eduscope) as db:
+        add_group(db, school.id, "g8")
+    status, printed = schakel("check", CODE)
+    assert (status, "waarschuwing: Groep 8 heeft geen leerkracht" in printed) == (1, True)
+    with writing(eduscope) as db:
+        add_member(db, school.id, "m2", email="m1@regenboog.example")
+    status, printed = schakel("check", CODE)
+    assert (status, "fout: Hetzelfde e-mailadres" in printed) == (2, True)
+    assert printed.endswith(f"{CODE}: fouten 2, waarschuwingen 2\n")
+
+
+def test_check_of_a_school_that_is_not_there_is_one_sentence(eduscope: Engine, schakel: Schakel) -> None:
+    assert schakel("check", "99XX00") == (3, "School 99XX00 staat niet in EDUscope.\n")
+    assert schakel("check", "geen code")[0] == 1

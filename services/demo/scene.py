@@ -54,6 +54,17 @@ class Site:
     def get(self, path: str, **request: Any) -> Any:
         return self.call("GET", path, **request).json()
 
+    def get_all(self, path: str, member: str) -> list[dict[str, Any]]:
+        """Everything of a list that comes in pages: the rows under `member`, from the first page to the last."""
+        found: list[dict[str, Any]] = []
+        cursor: str | None = None
+        while True:
+            page = self.get(path, params={"limit": 500} | ({"cursor": cursor} if cursor else {}))
+            found += page[member]
+            cursor = page["volgende"]
+            if cursor is None:
+                return found
+
     def sign_in(self, user: str, password: str) -> None:
         """Sign in with the form that a person uses; the cookie stays in this client."""
         answer = self._client.post("/inloggen", data={"gebruiker": user, "wachtwoord": password})

@@ -348,15 +348,15 @@ def _edu(scene: Scene, rest: str) -> str:
 
 
 def _pupils(scene: Scene) -> list[dict[str, Any]]:
-    return list(scene.site("eduscope").get(_edu(scene, "leerlingen"))["leerlingen"])
+    return scene.site("eduscope").get_all(_edu(scene, "leerlingen"), "leerlingen")
 
 
 def _staff(scene: Scene) -> list[dict[str, Any]]:
-    return list(scene.site("eduscope").get(_edu(scene, "personeel"))["personeel"])
+    return scene.site("eduscope").get_all(_edu(scene, "personeel"), "personeel")
 
 
 def _groups(scene: Scene) -> list[dict[str, Any]]:
-    return list(scene.site("eduscope").get(_edu(scene, "groepen"))["groepen"])
+    return scene.site("eduscope").get_all(_edu(scene, "groepen"), "groepen")
 
 
 def _teachers(scene: Scene) -> list[dict[str, Any]]:

@@ -265,3 +265,18 @@ def test_every_problem_type_has_a_page(client: TestClient, slug: str) -> None:
     answer = client.get(f"/problems/{slug}", headers=PAGE)
     assert answer.status_code == 200
     assert slug in answer.text
+
+
+def test_a_method_that_an_address_does_not_take_is_told_all_that_it_takes() -> None:
+    app = an_app()
+
+    @app.get("/dingen/{number}")
+    def show_thing(number: int) -> int:
+        return number
+
+    @app.put("/dingen/{number}")
+    def submit_thing(number: int) -> int:
+        return number
+
+    answer = TestClient(app).delete("/dingen/1")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, PUT")

@@ -154,3 +154,7 @@ def test_browsers_get_pages_and_programs_get_problems(accept: str, path: str, pa
     answer = TestClient(an_app()).get(path, headers={"Accept": accept})
     assert answer.status_code == 404
     assert answer.headers["content-type"].startswith("text/html" if page else "application/problem+json")
+
+
+def test_half_a_sign_that_somebody_typed_does_not_break_the_page() -> None:
+    assert 'value="Noor?"' in shown("inloggen.html", fout="Dat klopt niet.", ingevuld="Noor\ud800")
