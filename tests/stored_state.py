@@ -25,7 +25,17 @@ METADATA: Mapping[str, MetaData] = {
     "app_connector": connector.Base.metadata,
 }
 NO_PART = {"sessions", "sign_in_attempts"}  # whoever repeats signs in again
-PRESENT = {"token", "password_hash", "kept_password_hash", "etag", "night_etag", "key_hash"}  # there, or not
+# there, or not; the last two come from numbers that PostgreSQL does not give again after a transaction that was undone
+PRESENT = {
+    "token",
+    "password_hash",
+    "kept_password_hash",
+    "etag",
+    "night_etag",
+    "key_hash",
+    "content_hash",
+    "transaction",
+}
 LEFT_OUT = {
     *{"attempts", "claimed_until", "due_at", "last_error"},  # outbox: how often it was tried
     *{"holder", "fence", "lease_until"},  # nights: who did it
@@ -40,7 +50,11 @@ LEFT_OUT = {
     },  # runs: a repeat finds it done
 }
 KEPT_COUNTS = {"syncs"}  # whose counts are part of what was promised
-POINTS_TO = {"kept_for_person_id": "people", "removed_by": "syncs"}  # columns without a foreign key
+POINTS_TO = {
+    "kept_for_person_id": "people",
+    "person_id": "people",
+    "removed_by": "syncs",
+}  # columns without a foreign key
 BODY_POINTS_TO = {
     "basispoort_hub": {"link": "links", "account": "accounts", "person": "people", "hold": "holds", "from": "outbox"},
     "eduscope_api": {"run": "runs"},
