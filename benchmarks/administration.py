@@ -149,7 +149,7 @@ OWNED = {
         (StaffRoleRow, TeachingRow, ContactRow), "t.staff_id IN (SELECT id FROM staff WHERE school_id = :school)"
     ),
 }
-CODE = "'99' || chr(65 + i / 2600 % 26) || chr(65 + i / 100 % 26) || lpad((i % 100)::text, 2, '0')"
+CODE = "'99' || chr(70 + i / 2600 % 20) || chr(65 + i / 100 % 26) || lpad((i % 100)::text, 2, '0')"
 
 
 def copy_school(engine: Engine, school_id: int, times: int) -> None:
