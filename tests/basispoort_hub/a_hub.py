@@ -1,12 +1,13 @@
 """A hub for tests of what comes in and goes out: a connected school, an administration, a publisher with consent."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from httpx2 import Response
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Engine, func, insert, select, text
 from starlette.testclient import TestClient
 
 from services.basispoort_hub.main import create_app
@@ -16,6 +17,7 @@ from services.basispoort_hub.tables import (
     AccountRow,
     AdministrationKeyRow,
     CoordinatorRow,
+    FeedRow,
     PermissionRow,
     PersonRow,
     PublisherKeyRow,
@@ -35,6 +37,7 @@ CODE = "99ZA00"
 ADMINISTRATION_KEY = "schakel_administration"
 PUBLISHER_KEY = "schakel_publisher"
 OPERATOR_KEY = "schakel_operator"
+SECONDS_FOR_OTHERS = 60
 NO_LEAVERS: Mapping[Kind, Mapping[str, date]] = {}
 
 
@@ -161,6 +164,24 @@ class Hub:
             f"/api/v1/scholen/{CODE}/vastgehouden/{hold['id']}", json={"besluit": choice}
         )
         return answer
+
+
+def wait_for_feed(engine: Engine) -> None:
+    """Until the feed's rows count: on PostgreSQL that is when no older transaction of the whole cluster still writes.
+
+    Other tests work beside this one in the same cluster, so one that reads the feed waits for them first.
+    """
+    if engine.dialect.name != "postgresql":
+        return
+    until = time.monotonic() + SECONDS_FOR_OTHERS
+    while True:
+        with reading(engine) as db:
+            newest = db.scalar(select(func.max(FeedRow.transaction))) or 0
+            oldest = db.scalar(text("select pg_snapshot_xmin(pg_current_snapshot())::text::bigint"))
+        if newest < oldest:
+            return
+        assert time.monotonic() < until, "a transaction of another test stays open"
+        time.sleep(0.02)
 
 
 def open_hub(engine: Engine) -> Hub:

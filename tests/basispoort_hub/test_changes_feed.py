@@ -18,7 +18,7 @@ from shared.clock import now
 from shared.database import open_engine, reading, writing
 from shared.roster import Roster
 from shared.service_auth import hash_key
-from tests.basispoort_hub.a_hub import PUBLISHER_KEY, Hub, open_hub
+from tests.basispoort_hub.a_hub import PUBLISHER_KEY, Hub, open_hub, wait_for_feed
 from tests.factories import a_group, a_pupil, a_roster, a_staff_member, rosters
 
 LISTS = {"groep": "groepen", "subgroep": "subgroepen", "leerling": "leerlingen", "medewerker": "medewerkers"}
@@ -58,12 +58,14 @@ class Reader:
         return {**people, **groups, "details": details}
 
     def start(self) -> None:
+        wait_for_feed(self._hub.engine)
         self.cursor = self.get("/api/v1/changes").json()["cursor"]
         self.known = {school_id: self.read_school(school_id) for school_id in self.get("/rest/v2/instellingen").json()}
 
     def follow(self, limit: int = 500) -> list[dict[str, Any]]:
         """Take over everything new; returns the changes."""
         taken = []
+        wait_for_feed(self._hub.engine)
         while True:
             page = self.get("/api/v1/changes", params={"cursor": self.cursor, "limit": limit}).json()
             for change in page["wijzigingen"]:
@@ -204,6 +206,7 @@ def test_rows_are_kept_longer_than_cursors_and_no_longer(hub: Hub) -> None:
     hub.put(a_roster())
     with writing(hub.engine) as db:
         db.execute(update(FeedRow).values(made_at=now() - timedelta(days=45, hours=12)))
+    wait_for_feed(hub.engine)
     assert remove_old_changes(hub.engine, now()) == 0
     removed = remove_old_changes(hub.engine, now() + timedelta(days=1))
     with reading(hub.engine) as db:
@@ -217,6 +220,7 @@ def test_a_cursor_outlives_a_quiet_summer(hub: Hub) -> None:
     reader.start()
     with writing(hub.engine) as db:
         db.execute(update(FeedRow).values(made_at=now() - timedelta(days=60)))
+    wait_for_feed(hub.engine)
     assert remove_old_changes(hub.engine, now()) > 0
     assert reader.get("/api/v1/changes", params={"cursor": reader.cursor}).status_code == 200
     hub.put(a_roster(pupils=5))
@@ -232,6 +236,7 @@ def test_a_page_is_about_few_schools_and_the_next_has_the_others(hub: Hub, monke
     hub.put(a_roster(pupils=5), code="99ZB00")
     hub.put(a_roster(pupils=6), token=_token(hub, first))
     monkeypatch.setattr(changes_feed, "MOST_SCHOOLS", 1)
+    wait_for_feed(hub.engine)
     page = reader.get("/api/v1/changes", params={"cursor": reader.cursor}).json()
     assert ({each["instelling"] for each in page["wijzigingen"]}, page["meer"]) == ({second}, True)
     assert {each["instelling"] for each in reader.follow()} == {first, second}

@@ -28,7 +28,7 @@ from services.basispoort_hub.webhooks import (
 from shared.clock import now
 from shared.database import open_engine, reading, writing
 from shared.outbox import deliver_due
-from tests.basispoort_hub.a_hub import PUBLISHER_KEY, Hub, open_hub
+from tests.basispoort_hub.a_hub import PUBLISHER_KEY, Hub, open_hub, wait_for_feed
 from tests.factories import a_roster
 
 ADDRESS = "https://uitgeverij.example/haak"
@@ -63,6 +63,7 @@ class Receiver:
 
     def deliver(self) -> None:
         """What the clock process does in a tick."""
+        wait_for_feed(self.hub.engine)
         queue_messages(self.hub.engine, now())
         transport = httpx.MockTransport(self._answer)
         post = WebhookPost(self.hub.engine, allow_loopback=False, resolve=lambda *_: self.leads_to, transport=transport)
@@ -108,6 +109,7 @@ def test_one_who_answers_a_letter_at_a_time_does_not_keep_the_mails_waiting(
 ) -> None:
     _register(hub)
     hub.put(a_roster(), token=None)
+    wait_for_feed(hub.engine)
     queue_messages(hub.engine, now())
     monkeypatch.setattr(webhooks, "PATIENCE_S", 0.4)
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -192,6 +194,7 @@ def test_during_a_rotation_both_secrets_sign_and_later_the_new_one_alone(hub: Hu
 def test_a_webhook_that_was_taken_away_is_quiet(hub: Hub) -> None:
     _register(hub)
     hub.put(a_roster(), token=None)
+    wait_for_feed(hub.engine)
     queue_messages(hub.engine, now())
     for _ in range(2):
         assert hub.client.delete("/api/v1/webhooks", headers=AS_PUBLISHER).status_code == 204

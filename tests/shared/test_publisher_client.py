@@ -15,7 +15,7 @@ from shared.problems import UpstreamProblem, UpstreamTimeout, UpstreamUnavailabl
 from shared.publisher_client import Patience, PublisherClient, open_publisher_client
 from shared.service_client import RemoteProblem, ServiceClient
 from shared.wire.licences import BulkRequest, MethodDetails, ProductDetails
-from tests.basispoort_hub.a_hub import OPERATOR_KEY, PUBLISHER_KEY, Hub, open_hub
+from tests.basispoort_hub.a_hub import OPERATOR_KEY, PUBLISHER_KEY, Hub, open_hub, wait_for_feed
 from tests.basispoort_hub.real_tls import serve, serve_hub
 from tests.factories import a_pupil, a_roster
 
@@ -200,10 +200,12 @@ def test_hosted_lika_and_the_feed_are_used_through_it(served: tuple[Hub, Publish
     lika.remove_product("m", "p")
     lika.remove_method("m")
     assert lika.fetch_methods() == []
+    wait_for_feed(hub.engine)
     cursor = client.fetch_changes().cursor
     more = a_roster(pupils=4, staff=1, groups=1)
     after = type(more).of([*more.entries(), a_pupil("p5", home_group="g1")])
     assert hub.patch(more, after).status_code == 200
+    wait_for_feed(hub.engine)
     [(changes, _)] = client.fetch_all_changes(cursor)
     assert [(change.act, change.key) for change in changes if change.subject == "leerling"] == [("put", "p5")]
 
