@@ -1,6 +1,6 @@
 # Targets that a person runs. Each does all its own set-up; it needs only Python 3.11+ (with venv and pip) and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long check format bench lock docs docs-demo clean
+.PHONY: help demo test test-long check format bench lock docs texts docs-demo clean
 .SUFFIXES:
 
 PYTHON ?= python3
@@ -32,6 +32,9 @@ bench: $(VENV)/.runtime ## measure against floors and write docs/benchmarks.md (
 
 docs: $(VENV)/.development ## write the generated pages in docs/ anew
 	@$(RUN)/python -m services.documentation
+
+texts: $(VENV)/.development ## bring the English catalogues up to date; says what has no English yet
+	@$(RUN)/python -m services.catalogues
 
 docs-demo: $(VENV)/.development ## run the demo and put what it prints into the README
 	@$(RUN)/schakel demo --once | $(RUN)/python -m services.documentation --demo

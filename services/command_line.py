@@ -366,7 +366,7 @@ def publisher_server(hosts: list[str], folder: Folder = FOLDER, days: Days = 365
 
 @publisher_app.command("list")
 def publisher_list() -> None:
-    """Every publisher, its quota, and what it calls with."""
+    """Every publisher, its quota, what it calls with, and whether its webhook works."""
     from rich.table import Table
 
     from services.basispoort_hub.publisher_operator import read_publishers
@@ -374,15 +374,16 @@ def publisher_list() -> None:
     from shared.database import reading
 
     at = now()
-    table = Table("code", "naam", "per minuut", "sleutels", "certificaat", "geldig tot", box=None)
+    table = Table("code", "naam", "per minuut", "sleutels", "certificaat", "geldig tot", "webhook", box=None)
     with reading(_engine(Service.HUB, _settings(Service.HUB))) as db:
         for each in read_publishers(db):
             quota = "" if each.requests_per_minute is None else str(each.requests_per_minute)
+            webhook = each.webhook.sentence if each.webhook is not None else ""
             live = [known for known in each.certificates if known.counts(at)]
             shown = [(known.fingerprint[:12], f"{known.not_after:%d-%m-%Y}") for known in live] or [("", "")]
             for place, (fingerprint, until) in enumerate(shown):
                 first = (each.code, each.name, quota, str(each.live_keys)) if place == 0 else ("", "", "", "")
-                table.add_row(*first, fingerprint, until)
+                table.add_row(*first, fingerprint, until, webhook if place == 0 else "")
     out.print(table)
 
 

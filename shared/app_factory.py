@@ -1,32 +1,30 @@
 """make_app: problem bodies, request ids, security headers, health, metrics, API documentation, static files."""
 
 import re
-import time
-import uuid
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
-import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from shared import migrate
-from shared.bodies import REFUSED, BodyGuard
+from shared.bodies import BodyGuard
 from shared.browser import Pages
 from shared.database import is_busy
+from shared.deprecation import Operations
 from shared.logs import log
+from shared.openapi import describe_callers, describe_leaving
 from shared.problems import (
     BadBody,
-    CrossSite,
     DatabaseBusy,
     InvalidRequest,
     MethodNotAllowed,
@@ -34,19 +32,7 @@ from shared.problems import (
     Problem,
     ServerFault,
 )
-
-SECURITY_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        "font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-}
-_SAFE = {"GET", "HEAD", "OPTIONS"}
-_METHODS = _SAFE | {"POST", "PUT", "PATCH", "DELETE"}
-_REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
-
+from shared.request_frame import Meters, RequestFrame
 
 # In the API description: any refusal or fault is a problem body, whatever the address.
 _PROBLEM_SCHEMA = {
@@ -69,7 +55,7 @@ _PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class House:
-    """What one service tells the factory. `body_limits`: last segment of a path -> bytes."""
+    """What one service tells the factory. `body_limits`: last segment of a path -> bytes. `leaving`: what will go."""
 
     service: str  # the package: eduscope_api, basispoort_hub, app_connector
     title: str
@@ -78,6 +64,7 @@ class House:
     pages: Pages
     base_url: str
     body_limits: Mapping[str, int]
+    leaving: Operations = field(default_factory=dict)
 
 
 def make_app(house: House) -> FastAPI:
@@ -93,9 +80,21 @@ def make_app(house: House) -> FastAPI:
     )
     app.state.engine = house.engine
     app.state.pages = house.pages
+    app.state.leaving = house.leaving
+    describe_callers(app, house.pages.cookie)
+    describe_leaving(app, house.leaving)
     _add_errors(app, house)
     _add_common_routes(app, house)
-    registry = _add_request_log(app, house)
+    registry = CollectorRegistry()
+    app.add_middleware(
+        RequestFrame,
+        pages=house.pages,
+        base_url=house.base_url,
+        leaving=house.leaving,
+        meters=Meters(registry),
+        answer=_answer,
+        answer_fault=_answer_fault,
+    )
     app.add_api_route("/metrics", lambda: PlainTextResponse(generate_latest(registry)), include_in_schema=False)
     app.add_middleware(BodyGuard, limits=house.body_limits)
     return app
@@ -206,61 +205,6 @@ def _methods_of(app: FastAPI, path: str) -> set[str]:
         if re.fullmatch(re.sub(r"\\\{[^}]*\\\}", "[^/]+", re.escape(template)), path)
         for method in operations
     }
-
-
-def _add_request_log(app: FastAPI, house: House) -> CollectorRegistry:
-    registry = CollectorRegistry()
-    requests = Counter("http_requests", "Requests", ["method", "route", "status"], registry=registry)
-    seconds = Histogram("http_request_seconds", "Time per request", ["route"], registry=registry)
-    own_origin = house.base_url.rstrip("/")
-
-    @app.middleware("http")
-    async def around(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        sent = request.headers.get("x-request-id", "")
-        request_id = sent if _REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
-        request.state.request_id = request_id
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request=request_id)
-        began = time.perf_counter()
-        refused = CrossSite() if is_cross_site(request, own_origin) else request.scope.get(REFUSED)
-        if refused is not None:
-            response = _answer(house.pages, request, refused)
-        else:
-            try:
-                response = await call_next(request)
-            except Exception as error:  # here and not in a handler, so that a fault too has its headers and log line
-                response = _answer_fault(house.pages, request, error)
-        route = getattr(request.scope.get("route"), "path", "-")
-        took = time.perf_counter() - began
-        method = request.method if request.method in _METHODS else "-"
-        requests.labels(method, route, str(response.status_code)).inc()
-        seconds.labels(route).observe(took)
-        # the route's pattern, never the path: a path can hold an id
-        log.info("request", method=method, route=route, status=response.status_code, ms=round(took * 1000, 1))
-        response.headers["X-Request-Id"] = request_id
-        for name, value in SECURITY_HEADERS.items():
-            response.headers.setdefault(name, value)
-        response.headers.setdefault("Cache-Control", _caching(request))
-        return response
-
-    return registry
-
-
-def _caching(request: Request) -> str:
-    if not request.url.path.startswith(("/static/", "/swagger/")):
-        return "no-store"
-    return "public, max-age=31536000, immutable" if "v" in request.query_params else "no-cache"
-
-
-def is_cross_site(request: Request, own_origin: str) -> bool:
-    """Did a browser send this unsafe request from another site? Programs send neither header and pass."""
-    if request.method in _SAFE:
-        return False
-    site = request.headers.get("sec-fetch-site")
-    if site is not None:
-        return site not in {"same-origin", "none"}
-    origin = request.headers.get("origin")
-    return origin is not None and origin != own_origin
 
 
 def _add_common_routes(app: FastAPI, house: House) -> None:

@@ -24,7 +24,7 @@ PARSED = "schakel.parsed"  # where the scope holds what strict_json read
 REFUSED = "schakel.refused"  # where the scope holds the problem with a body; the app's middleware answers it
 
 
-class _SlowBody(Problem):
+class BodyTooSlow(Problem):
     status, slug, title = 408, "body-too-slow", "The body did not arrive in time"
     uitleg = "Het bericht kwam niet op tijd binnen. Er is niets gewijzigd."
 
@@ -53,7 +53,7 @@ class BodyGuard:
             scope[REFUSED] = problem
             body = b""
         except TimeoutError:
-            scope[REFUSED] = _SlowBody(headers={"Connection": "close"})
+            scope[REFUSED] = BodyTooSlow(headers={"Connection": "close"})
             body = b""
         if body is None:  # the caller went away: nobody to answer, nothing to do
             return

@@ -139,7 +139,7 @@ def _refuse_write(state: ORMExecuteState) -> None:
 
 @contextmanager
 def busy_as_problem() -> Iterator[None]:
-    """A database that stays locked becomes 503 with Retry-After; every other database error stays what it is."""
+    """A database that is locked or away becomes 503 with Retry-After; every other database error stays what it is."""
     try:
         yield
     except DBAPIError as error:
@@ -150,6 +150,8 @@ def busy_as_problem() -> Iterator[None]:
 
 def is_busy(error: DBAPIError) -> bool:
     """Would the same transaction succeed if it were tried again?"""
+    if getattr(error.orig, "pgconn", None) is not None:  # PostgreSQL could not be reached: nothing had begun
+        return True
     state = getattr(error.orig, "sqlstate", None)
     if state is not None:  # PostgreSQL: serialization failure, deadlock, lock not available
         return state in {"40001", "40P01", "55P03"}

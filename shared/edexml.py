@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 from shared.identifiers import SchoolCode, is_dummy_key
+from shared.language import say
 from shared.problems import Problem
 from shared.roster import Group, Pupil, Role, StaffMember
 
@@ -55,7 +56,7 @@ class EdexmlError(Problem):
         first = flaws[0]
         rows: list[dict[str, Any]] = [{"regel": flaw.line, "reden": flaw.reason} for flaw in flaws]
         super().__init__(
-            f"Regel {first.line}: {first.reason}",
+            say("Regel %(line)s: %(reason)s", line=first.line, reason=first.reason),
             regel=first.line,
             reden=first.reason,
             fouten=rows,
@@ -70,7 +71,7 @@ class EdexmlUnwritable(Problem):
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
-    """One error: the line in the file, and the reason in Dutch."""
+    """One error: the line in the file, and the reason."""
 
     line: int
     reason: str

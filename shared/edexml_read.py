@@ -26,6 +26,7 @@ from shared.edexml import (
 )
 from shared.edexml_stream import MEGABYTE, Findings, RawEntry, stream
 from shared.identifiers import SchoolCode, holds_citizen_number, is_dummy_key, parse_email
+from shared.language import mark, say
 from shared.roster import Group, GroupKind, Pupil, Role, StaffMember
 
 LIMIT = 50 * MEGABYTE
@@ -34,7 +35,12 @@ _SCHOOL_YEAR = re.compile(r"([12][0-9]{3})-([12][0-9]{3})")
 _DATE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:Z|[+-][0-9]{2}:[0-9]{2})?")
 _VERSION = re.compile(r"[0-9]{1,2}(?:\.[0-9]{1,2}){0,2}")
 _UNTIL = re.compile(r"t/m ([0-9]{4}-[0-9]{2}-[0-9]{2})")
-_WORDS = {"groep": "groep", "samengestelde_groep": "groep", "leerling": "leerling", "leerkracht": "leerkracht"}
+_WORDS = {
+    "groep": mark("groep"),
+    "samengestelde_groep": mark("groep"),
+    "leerling": mark("leerling"),
+    "leerkracht": mark("leerkracht"),
+}
 
 
 def read_edexml(source: BinaryIO, *, limit_bytes: int = LIMIT) -> EdexmlFile:
@@ -77,7 +83,7 @@ class _Reading:
 
     def result(self) -> EdexmlFile:
         if self._school is None:
-            self._findings.stop(1, "<school> ontbreekt")
+            self._findings.stop(1, say("<school> ontbreekt"))
         if not self._roles_seen:  # 1.0.3 has no roles: whoever is on the list teaches
             for place in self._unsaid:
                 self._staff[place] = _as_teacher(self._staff[place])
@@ -95,7 +101,7 @@ class _Reading:
         year = fields.get("schooljaar", "")
         match_ = _SCHOOL_YEAR.fullmatch(year)
         if not match_ or int(match_[2]) != int(match_[1]) + 1:
-            self._findings.note(entry.line, "<schooljaar> is geen schooljaar, zoals 2025-2026")
+            self._findings.note(entry.line, say("<schooljaar> is geen schooljaar, zoals 2025-2026"))
         version = fields.get("xsdversie", "")
         created = _as_date(fields.get("aanmaakdatum", "")[:10])
         self._school = EdexmlSchool(
@@ -113,9 +119,8 @@ class _Reading:
         try:
             return SchoolCode.parse(brin if len(brin) > 4 and brin.endswith(branch) else brin + branch)
         except ValueError:
-            self._findings.note(
-                entry.line, "<brincode> en <dependancecode> zijn samen geen schoolcode, zoals 99ZZ en 00"
-            )
+            reason = say("<brincode> en <dependancecode> zijn samen geen schoolcode, zoals 99ZZ en 00")
+            self._findings.note(entry.line, reason)
             return None
 
     def _take_group(self, entry: RawEntry) -> None:
@@ -123,11 +128,11 @@ class _Reading:
         key = self._own_key(entry)
         self._check_texts(entry)
         if "naam" not in fields:
-            self._findings.note(entry.line, "deze groep heeft geen naam")
+            self._findings.note(entry.line, say("deze groep heeft geen naam"))
         is_home = entry.element == "groep"
         year = self._year(entry)
         if is_home and "jaargroep" not in fields:
-            self._findings.note(entry.line, "deze groep heeft geen jaargroep")
+            self._findings.note(entry.line, say("deze groep heeft geen jaargroep"))
         if key is None or "naam" not in fields:
             return
         self._groups[key] = Group(
@@ -227,24 +232,31 @@ class _Reading:
         """The entry's key when it is good; keys and ECK iDs that occur twice are noted with both lines."""
         word = _WORDS[entry.element]
         good: str | None = None
-        for name, called in (("key", "sleutel"), ("eckid", "ECK iD")):
+        for name, called in (("key", mark("sleutel")), ("eckid", mark("ECK iD"))):
             if name not in entry.fields:
                 continue
             value = _nfc(entry.fields[name])
             if len(value) > LENGTHS["key"]:
-                self._findings.note(entry.line, f"de {called} is langer dan {LENGTHS['key']} tekens")
+                reason = say("de %(key)s is langer dan %(most)s tekens", key=say(called), most=LENGTHS["key"])
+                self._findings.note(entry.line, reason)
                 continue
             lines = self._lines.setdefault(f"{word} {name}", {})
             if value in lines:
-                self._findings.note(entry.line, f"deze {word} heeft dezelfde {called} als die op regel {lines[value]}")
+                same = say(
+                    "deze %(word)s heeft dezelfde %(key)s als die op regel %(line)s",
+                    word=say(word),
+                    key=say(called),
+                    line=lines[value],
+                )
+                self._findings.note(entry.line, same)
                 continue
             lines[value] = entry.line
             if len(lines) > _MOST_ENTRIES:
-                self._findings.stop(entry.line, "er staan meer mensen of groepen in dan een school kan hebben")
+                self._findings.stop(entry.line, say("er staan meer mensen of groepen in dan een school kan hebben"))
             if name == "key":
                 good = value
         if "key" not in entry.fields:
-            self._findings.note(entry.line, f"deze {word} heeft geen sleutel")
+            self._findings.note(entry.line, say("deze %(word)s heeft geen sleutel", word=say(word)))
         return good
 
     def _check_texts(self, entry: RawEntry) -> None:
@@ -252,26 +264,29 @@ class _Reading:
         for name, text in fields.items():
             limit = LONGEST_PREFIX if name == "voorvoegsel" else LENGTHS.get(name, 256)
             if len(text) > limit and name not in {"key", "eckid"}:
-                self._findings.note(entry.line, f"<{name}> is langer dan {limit} tekens")
+                self._findings.note(entry.line, say("<%(name)s> is langer dan %(most)s tekens", name=name, most=limit))
         if holds_citizen_number("\n".join(fields.values())):
-            reason = "in een sleutel, naam of tekst staat een getal dat een burgerservicenummer kan zijn"
+            reason = say("in een sleutel, naam of tekst staat een getal dat een burgerservicenummer kan zijn")
             self._findings.note(entry.line, reason)
 
     def _check_person(self, entry: RawEntry) -> None:
         fields = entry.fields
         self._check_texts(entry)
         if "achternaam" not in fields and "roepnaam" not in fields:
-            self._findings.note(entry.line, "achternaam en roepnaam ontbreken allebei")
+            self._findings.note(entry.line, say("achternaam en roepnaam ontbreken allebei"))
         elif "voorvoegsel" in fields and "achternaam" not in fields:
-            self._findings.note(entry.line, "er staat een voorvoegsel zonder achternaam")
+            self._findings.note(entry.line, say("er staat een voorvoegsel zonder achternaam"))
 
     def _group_keys(self, entry: RawEntry) -> tuple[frozenset[str], frozenset[str]]:
         found: dict[GroupKind, set[str]] = {kind: set() for kind in GroupKind}
         for reference in entry.references:
             group = self._groups.get(_nfc(reference.key))
             if group is None or group.kind is not reference.kind:
-                wanted = "groep" if reference.kind is GroupKind.HOME else "samengestelde groep"
-                self._findings.note(reference.line, f"hier staat een {wanted} die niet in het bestand voorkomt")
+                if reference.kind is GroupKind.HOME:
+                    reason = say("hier staat een groep die niet in het bestand voorkomt")
+                else:
+                    reason = say("hier staat een samengestelde groep die niet in het bestand voorkomt")
+                self._findings.note(reference.line, reason)
             else:
                 found[group.kind].add(group.key)
         return frozenset(found[GroupKind.HOME]), frozenset(found[GroupKind.COMPOSITE])
@@ -279,44 +294,51 @@ class _Reading:
     def _year(self, entry: RawEntry) -> str | None:
         year = entry.fields.get("jaargroep")
         if year is not None and year not in YEARS:
-            self._findings.note(entry.line, "<jaargroep> heeft een waarde die EDEXML niet kent")
+            self._findings.note(entry.line, say("<jaargroep> heeft een waarde die EDEXML niet kent"))
         return year
 
     def _date(self, entry: RawEntry, name: str) -> date | None:
         text = entry.fields.get(name)
         day = _as_date(text or "")
         if text and day is None:
-            self._findings.note(entry.line, f"<{name}> is geen datum, zoals 2025-09-01")
+            self._findings.note(entry.line, say("<%(name)s> is geen datum, zoals 2025-09-01", name=name))
         return day
 
     def _notices(self) -> list[Notice]:
         findings = self._findings
         people = [pupil.has_dummy_key for pupil in self._pupils] + [member.has_dummy_key for member in self._staff]
         lines = ", ".join(str(line) for line in self._bad_addresses[:10])
-        kinds = ", ".join(sorted(findings.dropped))
+        kinds = ", ".join(sorted(map(say, findings.dropped)))
         sentences = (
-            ("dropped", findings.dropped.total(), f"Niet overgenomen, want dit wordt niet uitgewisseld: {kinds}."),
-            ("additions", findings.additions, "Eigen toevoegingen van de leverancier zijn niet overgenomen."),
-            ("branches", findings.branches, "De lijst van vestigingen is niet overgenomen."),
+            (
+                "dropped",
+                findings.dropped.total(),
+                say("Niet overgenomen, want dit wordt niet uitgewisseld: %(kinds)s.", kinds=kinds),
+            ),
+            ("additions", findings.additions, say("Eigen toevoegingen van de leverancier zijn niet overgenomen.")),
+            ("branches", findings.branches, say("De lijst van vestigingen is niet overgenomen.")),
             (
                 "ict",
                 sum(each.is_ict for each in self._staff),
-                "Medewerkers met de functie ICT-coördinator: een bestand maakt niemand coördinator, dat doet een mens.",
+                say(
+                    "Medewerkers met de functie ICT-coördinator: een bestand maakt niemand coördinator, "
+                    "dat doet een mens."
+                ),
             ),
             (
                 "other-roles",
                 self._other_roles,
-                "Medewerkers met een functie die geen toegang geeft. Zij gaan niet mee naar Basispoort.",
+                say("Medewerkers met een functie die geen toegang geeft. Zij gaan niet mee naar Basispoort."),
             ),
             (
                 "bad-addresses",
                 len(self._bad_addresses),
-                f"E-mailadressen die niet kloppen en niet zijn overgenomen (regel {lines}).",
+                say("E-mailadressen die niet kloppen en niet zijn overgenomen (regel %(lines)s).", lines=lines),
             ),
             (
                 "dummy-keys",
                 sum(people) + sum(map(is_dummy_key, self._groups)),
-                "Tijdelijke sleutels (#): die krijgen hier hun bestaande of een eigen sleutel.",
+                say("Tijdelijke sleutels (#): die krijgen hier hun bestaande of een eigen sleutel."),
             ),
         )
         return [Notice(kind, count, text) for kind, count, text in sentences if count]

@@ -16,6 +16,7 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.expatreader import DefusedExpatParser
 
 from shared.edexml import EdexmlError, Flaw
+from shared.language import mark, say
 from shared.problems import TooLarge
 from shared.roster import GroupKind
 
@@ -32,24 +33,24 @@ MOST_FLAWS = 50
 
 # Never kept; element -> the kind of data, as the notice names it
 DROPPED = {
-    "geboortedatum": "geboortedatum",
-    "geslacht": "geslacht",
-    "sofinummer": "burgerservicenummer of onderwijsnummer",
-    "bsn": "burgerservicenummer of onderwijsnummer",
-    "onderwijsnummer": "burgerservicenummer of onderwijsnummer",
-    "bsn_ondwnr-4": "burgerservicenummer of onderwijsnummer",
-    "rijksregisternummer": "rijksregisternummer",
-    "etniciteit": "etniciteit",
-    "land": "land van herkomst",
-    "land_vader": "land van herkomst",
-    "land_moeder": "land van herkomst",
-    "gewicht_nieuw": "leerlinggewicht",
-    "gewicht": "leerlinggewicht",
-    "postcodenl": "postcode",
-    "postnummerbe": "postcode",
-    "postcodeoverig": "postcode",
-    "fotourl": "foto",
-    "gebruikersnaam": "gebruikersnaam",
+    "geboortedatum": mark("geboortedatum"),
+    "geslacht": mark("geslacht"),
+    "sofinummer": mark("burgerservicenummer of onderwijsnummer"),
+    "bsn": mark("burgerservicenummer of onderwijsnummer"),
+    "onderwijsnummer": mark("burgerservicenummer of onderwijsnummer"),
+    "bsn_ondwnr-4": mark("burgerservicenummer of onderwijsnummer"),
+    "rijksregisternummer": mark("rijksregisternummer"),
+    "etniciteit": mark("etniciteit"),
+    "land": mark("land van herkomst"),
+    "land_vader": mark("land van herkomst"),
+    "land_moeder": mark("land van herkomst"),
+    "gewicht_nieuw": mark("leerlinggewicht"),
+    "gewicht": mark("leerlinggewicht"),
+    "postcodenl": mark("postcode"),
+    "postnummerbe": mark("postcode"),
+    "postcodeoverig": mark("postcode"),
+    "fotourl": mark("foto"),
+    "gebruikersnaam": mark("gebruikersnaam"),
 }
 
 _ENCODING = re.compile(rb"<\?xml[^>]*?\sencoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"']")
@@ -191,15 +192,15 @@ def stream(source: BinaryIO, limit_bytes: int, findings: Findings, take: Callabl
                 _check_encoding(chunk, findings)
             size += len(chunk)
             if size > limit_bytes:
-                raise TooLarge("Het bestand is te groot.", grens=limit_bytes)
+                raise TooLarge(say("Het bestand is te groot."), grens=limit_bytes)
             parser.feed(chunk)
             if parser.unread(size) > LONGEST_TOKEN:
-                parser.stop("een tag of commentaar is te lang")
+                parser.stop(say("een tag of commentaar is te lang"))
         if not size:
-            findings.stop(1, "het bestand is leeg")
+            findings.stop(1, say("het bestand is leeg"))
         parser.close()
     except DefusedXmlException:
-        parser.stop("een DOCTYPE of een eigen entiteit wordt niet toegelaten")
+        parser.stop(say("een DOCTYPE of een eigen entiteit wordt niet toegelaten"))
     except SAXParseException as error:
         findings.stop(error.getLineNumber() or 1, _malformed(error))
 
@@ -207,7 +208,7 @@ def stream(source: BinaryIO, limit_bytes: int, findings: Findings, take: Callabl
 def _check_encoding(start: bytes, findings: Findings) -> None:
     """The list is short on purpose: an exotic encoding can hide from one reader what another sees."""
     if start.startswith((b"PK\x03\x04", b"\x1f\x8b")):
-        findings.stop(1, "dit is een ingepakt bestand; pak het eerst uit")
+        findings.stop(1, say("dit is een ingepakt bestand; pak het eerst uit"))
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return
     declared = _ENCODING.match(start[:256].removeprefix(codecs.BOM_UTF8))
@@ -216,27 +217,27 @@ def _check_encoding(start: bytes, findings: Findings) -> None:
     except LookupError:
         name = ""
     if name not in _ENCODINGS or b"\0" in start[:4]:
-        findings.stop(1, "deze tekenset kennen wij niet; gebruik UTF-8")
+        findings.stop(1, say("deze tekenset kennen wij niet; gebruik UTF-8"))
 
 
 _MALFORMED = {  # code of expat -> reason
-    3: "het bestand is afgebroken",
-    4: "er staat een teken dat hier niet mag, of dat niet bij de tekenset (meestal UTF-8) hoort",
-    5: "het bestand is afgebroken",
-    6: "het bestand is afgebroken",
-    7: "een eindtag hoort niet bij de laatste begintag",
-    8: "een kenmerk staat twee keer in een tag",
-    9: "na het einde van de gegevens staat nog iets",
-    11: "er staat een entiteit die niet bestaat",
-    14: "er staat een tekencode die niet mag",
-    18: "deze tekenset kennen wij niet; gebruik UTF-8",
-    19: "de genoemde tekenset is niet die van het bestand",
-    20: "het bestand is afgebroken",
+    3: mark("het bestand is afgebroken"),
+    4: mark("er staat een teken dat hier niet mag, of dat niet bij de tekenset (meestal UTF-8) hoort"),
+    5: mark("het bestand is afgebroken"),
+    6: mark("het bestand is afgebroken"),
+    7: mark("een eindtag hoort niet bij de laatste begintag"),
+    8: mark("een kenmerk staat twee keer in een tag"),
+    9: mark("na het einde van de gegevens staat nog iets"),
+    11: mark("er staat een entiteit die niet bestaat"),
+    14: mark("er staat een tekencode die niet mag"),
+    18: mark("deze tekenset kennen wij niet; gebruik UTF-8"),
+    19: mark("de genoemde tekenset is niet die van het bestand"),
+    20: mark("het bestand is afgebroken"),
 }
 
 
 def _malformed(error: SAXParseException) -> str:
-    return _MALFORMED.get(getattr(error.getException(), "code", 0), "dit is geen geldige XML")
+    return say(_MALFORMED.get(getattr(error.getException(), "code", 0), mark("dit is geen geldige XML")))
 
 
 class _Parser(DefusedExpatParser):
@@ -282,10 +283,10 @@ class _Parser(DefusedExpatParser):
         place, repeats, state = step
         last = self._places[-1]
         if place <= last and (place < last or not repeats):
-            self.stop(f"<{name}> staat niet op de juiste plaats, of staat er twee keer")
+            self.stop(say("<%(name)s> staat niet op de juiste plaats, of staat er twee keer", name=name))
         self._places[-1] = place
         if len(attributes) > MOST_ATTRIBUTES:
-            self.stop("een tag heeft te veel kenmerken")
+            self.stop(say("een tag heeft te veel kenmerken"))
         if state == _TEXT:
             self._text = []
         elif state in {_DROP, _SKIP}:
@@ -297,9 +298,9 @@ class _Parser(DefusedExpatParser):
         if self._text is not None:
             self._text.append(content)
             if len(self._text) > MOST_PIECES:
-                self.stop("een tekst is te lang")
+                self.stop(say("een tekst is te lang"))
         elif not self._skipped and not content.isspace():
-            self.stop("er staat losse tekst tussen de gegevens")
+            self.stop(say("er staat losse tekst tussen de gegevens"))
 
     def _end(self, name: str) -> None:
         if self._skipped:
@@ -315,15 +316,15 @@ class _Parser(DefusedExpatParser):
 
     def _refuse_child(self) -> NoReturn:
         if self._text is not None:
-            self.stop("binnen een tekst staat een element")
+            self.stop(say("binnen een tekst staat een element"))
         if self._states == [""]:
-            self.stop("dit is geen EDEXML: het eerste element is niet <EDEX>")
-        self.stop("er staat een element dat hier niet in EDEXML hoort")
+            self.stop(say("dit is geen EDEXML: het eerste element is niet <EDEX>"))
+        self.stop(say("er staat een element dat hier niet in EDEXML hoort"))
 
     def _skip(self, name: str, state: str) -> None:
         self._skipped = 1
         if state == _DROP:
-            self._findings.dropped[DROPPED.get(name, "e-mailadres van leerlingen")] += 1
+            self._findings.dropped[DROPPED.get(name, mark("e-mailadres van leerlingen"))] += 1
         elif name == "vestigingen":
             self._findings.branches += 1
 
@@ -331,9 +332,9 @@ class _Parser(DefusedExpatParser):
         self._skipped += 1
         self._skipped_in_all += 1
         if self._skipped + len(self._states) > DEEPEST:
-            self.stop("de elementen zijn te diep genest")
+            self.stop(say("de elementen zijn te diep genest"))
         if self._skipped_in_all > MOST_SKIPPED:
-            self.stop("er staan te veel eigen toevoegingen in")
+            self.stop(say("er staan te veel eigen toevoegingen in"))
         if name == "blok":
             self._findings.additions += 1
 
@@ -354,7 +355,7 @@ class _Parser(DefusedExpatParser):
         if not text:
             return
         if len(text) > LONGEST_TEXT:
-            self.stop("een tekst is te lang")
+            self.stop(say("een tekst is te lang"))
         if not text.isprintable():  # a line break inside a name is the lay-out of the file
             text = " ".join(text.split())
         if name in _ROLES:
@@ -365,4 +366,4 @@ class _Parser(DefusedExpatParser):
 
     def _check_number(self, found: list[Any]) -> None:
         if len(found) > MOST_REFERENCES:
-            self.stop("bij één persoon staan te veel groepen of functies")
+            self.stop(say("bij één persoon staan te veel groepen of functies"))

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from shared.edexml import COMBINATION, LENGTHS, YEARS, EdexmlFile, EdexmlPupil, EdexmlStaff, Notice
+from shared.language import say
 from shared.roster import Entry, Group, GroupKind, Person, Pupil, Role, StaffMember
 
 P = TypeVar("P", Pupil, StaffMember)
@@ -89,43 +90,52 @@ def losses_of_version(file: EdexmlFile, version: Version) -> tuple[Notice, ...]:
         (
             "eck-ids",
             0 if profile.holds_eck_ids else sum(person.eck_id is not None for person in people),
-            "ECK iD's kunnen niet in deze versie: een ontvanger herkent mensen alleen aan hun sleutel.",
+            say("ECK iD's kunnen niet in deze versie: een ontvanger herkent mensen alleen aan hun sleutel."),
         ),
         (
             "long-keys",
             sum(not _fits(each.key, profile) for each in keyed),
-            f"Sleutels van meer dan {profile.key_length} tekens zijn in het bestand tijdelijk (#): een ontvanger "
-            "herkent deze mensen of groepen een volgende keer niet.",
+            say(
+                "Sleutels van meer dan %(most)s tekens zijn in het bestand tijdelijk (#): een ontvanger "
+                "herkent deze mensen of groepen een volgende keer niet.",
+                most=profile.key_length,
+            ),
         ),
         (
             "addresses",
             small * sum(entry.member.email is not None for entry in file.staff),
-            "E-mailadressen van leerkrachten kunnen niet in deze versie: zo krijgt niemand een account in Basispoort.",
+            say(
+                "E-mailadressen van leerkrachten kunnen niet in deze versie: zo krijgt niemand een account "
+                "in Basispoort."
+            ),
         ),
         (
             "not-teachers",
             len(file.staff) - len(_staff(file, profile)),
-            "Deze versie kent geen rollen. Wie geen leerkracht of invaller is, staat niet in het bestand.",
+            say("Deze versie kent geen rollen. Wie geen leerkracht of invaller is, staat niet in het bestand."),
         ),
         (
             "composites",
             small * len(composites),
-            "Samengestelde groepen kunnen niet in deze versie.",
+            say("Samengestelde groepen kunnen niet in deze versie."),
         ),
         (
             "descriptions",
             small * sum(group.description is not None for group in file.groups if group not in composites),
-            "Omschrijvingen van groepen kunnen niet in deze versie.",
+            say("Omschrijvingen van groepen kunnen niet in deze versie."),
         ),
         (
             "years-of-groups",
             sum(years[group.key] != group.year for group in _homes(file)) if small else 0,
-            "Combinatiegroepen en groepen zonder leerjaar hebben in deze versie het leerjaar van de meeste leerlingen.",
+            say(
+                "Combinatiegroepen en groepen zonder leerjaar hebben in deze versie het leerjaar van de meeste "
+                "leerlingen."
+            ),
         ),
         (
             "years",
             sum(_pupil(entry, years, profile).pupil.year != entry.pupil.year for entry in file.pupils),
-            "Leerlingen hebben in deze versie het leerjaar van hun groep, of geen.",
+            say("Leerlingen hebben in deze versie het leerjaar van hun groep, of geen."),
         ),
     )
     return tuple(Notice(kind, count, text) for kind, count, text in counted if count)

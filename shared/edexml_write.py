@@ -21,6 +21,7 @@ from shared.edexml import (
     Notice,
 )
 from shared.edexml_versions import PROFILES, Profile, Version, as_held, losses_of_version, surname_of
+from shared.language import say
 from shared.roster import Group, GroupKind, Person, Role
 
 _CODES = {Role.TEACHER: "LRK", Role.INTERNAL_COACH: "IB", Role.TRAINEE: "STA", Role.ICT_COORDINATOR: ICT}
@@ -62,23 +63,26 @@ def losses(file: EdexmlFile, version: Version = Version.V2_1) -> tuple[Notice, .
         (
             "school-year",
             int(file.school.school_year > newest),
-            f"Een ontvanger met een oud EDEXML-schema (tot en met {newest}) kan dit schooljaar weigeren.",
+            say(
+                "Een ontvanger met een oud EDEXML-schema (tot en met %(newest)s) kan dit schooljaar weigeren.",
+                newest=newest,
+            ),
         ),
         (
             "long-prefixes",
             sum(len(person.prefix or "") > LENGTHS["voorvoegsel"] for person in people),
-            "Voorvoegsels van meer dan 10 tekens staan in het bestand vooraan in de achternaam.",
+            say("Voorvoegsels van meer dan 10 tekens staan in het bestand vooraan in de achternaam."),
         ),
         (
             "shortened",
             sum(_is_shortened(person, longest) for person in people)
             + sum(_is_long_group(group) for group in file.groups),
-            "Namen of omschrijvingen die langer zijn dan EDEXML toelaat, zijn in het bestand ingekort.",
+            say("Namen of omschrijvingen die langer zijn dan EDEXML toelaat, zijn in het bestand ingekort."),
         ),
         (
             "end-dates",
             sum(_loses_its_end(staff, version) for staff in file.staff),
-            "EDEXML kent geen einddatum van medewerkers; alleen die van invallers staat in een bestand vanaf 2.0.",
+            say("EDEXML kent geen einddatum van medewerkers; alleen die van invallers staat in een bestand vanaf 2.0."),
         ),
     )
     own = tuple(Notice(kind, count, text) for kind, count, text in counted if count)

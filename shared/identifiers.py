@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 
+from shared.language import say
+
 MAX_KEY_LENGTH = 256  # EDEXML 2.1 EDEXKeyType
 _BRIN = re.compile(r"[0-9]{2}[A-Z]{2}")
 _BRANCH = re.compile(r"[0-9]{2}")
@@ -32,7 +34,7 @@ def tidy(text: str) -> str:
     if text.isascii() and "\x00" not in text:
         return text.strip()  # in NFC by itself
     if _FORBIDDEN.search(text):
-        raise ValueError("bevat een teken dat niet kan worden opgeslagen")
+        raise ValueError(say("bevat een teken dat niet kan worden opgeslagen"))
     return unicodedata.normalize("NFC", text).strip()
 
 
@@ -49,7 +51,7 @@ class SchoolCode:
         brin, branch = folded[:4], folded[4:] or "00"
         if not (_BRIN.fullmatch(brin) and _BRANCH.fullmatch(branch)):
             raise ValueError(
-                "een schoolcode is een BRIN (twee cijfers, twee letters) met een vestigingsnummer van twee cijfers"
+                say("een schoolcode is een BRIN (twee cijfers, twee letters) met een vestigingsnummer van twee cijfers")
             )
         return cls(brin, branch)
 
@@ -61,9 +63,9 @@ def parse_key(text: str) -> str:
     """A key of the administration: opaque, 1 to 256 characters, never a dummy (`#…`)."""
     key = tidy(text)
     if not key or len(key) > MAX_KEY_LENGTH:
-        raise ValueError("een sleutel heeft 1 tot 256 tekens")
+        raise ValueError(say("een sleutel heeft 1 tot 256 tekens"))
     if is_dummy_key(key):
-        raise ValueError("een sleutel die met # begint, is tijdelijk en wijst niemand aan")
+        raise ValueError(say("een sleutel die met # begint, is tijdelijk en wijst niemand aan"))
     return key
 
 
@@ -100,7 +102,7 @@ def parse_email(text: str) -> str:
     try:
         found = validate_email(text, check_deliverability=False)
     except EmailNotValidError as refused:
-        raise ValueError("dit is geen e-mailadres") from refused
+        raise ValueError(say("dit is geen e-mailadres")) from refused
     return found.normalized.lower()
 
 
@@ -109,4 +111,4 @@ def parse_domain(text: str) -> str:
     try:
         return parse_email(f"naam@{tidy(text).removeprefix('@')}").rpartition("@")[2]
     except ValueError as refused:
-        raise ValueError("dit is geen maildomein") from refused
+        raise ValueError(say("dit is geen maildomein")) from refused

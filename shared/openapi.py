@@ -6,14 +6,19 @@ The examples are made from the schema itself, with values that a table gives per
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Annotated, Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Security
+from fastapi.openapi.models import HTTPBase
+from fastapi.security import APIKeyCookie, HTTPBearer
+from fastapi.security.base import SecurityBase
 
+from shared.deprecation import Operations
 from shared.problems import InvalidRequest, Problem
 
 Operation = dict[str, Any]
+Roles = Sequence[str] | None
 _METHODS = ("get", "post", "put", "patch", "delete")
 _INSTANCE = "5f0c2b6e8d4a4a7c9a3e1b2c3d4e5f60"
 _TYPES: Mapping[str, type | tuple[type, ...]] = {
@@ -26,18 +31,107 @@ _TYPES: Mapping[str, type | tuple[type, ...]] = {
 }
 
 
+# --- who is calling ---------------------------------------------------------------------------------------------------
+
+
+def bearer_key(name: str, about: str) -> HTTPBearer:
+    """A kind of key. A guard that stands with it is described so; the guard itself looks at the request."""
+    return HTTPBearer(scheme_name=name, description=about, auto_error=False)
+
+
+_NO_WORD = "mutual-tls"
+
+
+class _ClientCertificate(SecurityBase):
+    """The framework has no word for it, so that the description gets it afterwards."""
+
+    def __init__(self, about: str) -> None:
+        self.scheme_name = "clientcertificaat"
+        self.model = HTTPBase(scheme=_NO_WORD, description=about)
+
+    async def __call__(self) -> None:
+        """Who shows which certificate is known from the connection, not from the request."""
+
+
+_SESSION = APIKeyCookie(
+    name="sessie", scheme_name="sessie", description="The cookie that `/inloggen` sets, for people.", auto_error=False
+)
+_OPERATOR = bearer_key("beheerderssleutel", "The key of whoever runs this service.")
+
+# For the guards: what they take as proof. Beside these a service has keys of its own.
+SessionCookie = Annotated[object, Security(_SESSION)]
+OperatorKey = Annotated[object, Security(_OPERATOR)]
+CLIENT_CERTIFICATE = Security(_ClientCertificate("A client certificate, in TLS or told by a trusted reverse proxy."))
+
+
+def describe_callers(app: FastAPI, cookie: str) -> None:
+    """Let the description say what the framework cannot: mutual TLS, and how the cookie of a session is called here."""
+
+    def describe(schema: dict[str, Any]) -> None:
+        schemes = schema.get("components", {}).get("securitySchemes", {})
+        for name, scheme in schemes.items():
+            if scheme.get("scheme") == _NO_WORD:
+                schemes[name] = {"type": "mutualTLS", "description": scheme["description"]}
+            elif scheme.get("in") == "cookie":
+                scheme["name"] = cookie
+
+    _refine(app, describe)
+
+
+def describe_leaving(app: FastAPI, leaving: Operations) -> None:
+    """Let the description say which operations will go. Raises ValueError, when made, for one that is not there."""
+
+    def describe(schema: dict[str, Any]) -> None:
+        for name, each in leaving.items():
+            method, _, path = name.partition(" ")
+            operation = schema["paths"].get(path, {}).get(method.lower())
+            if operation is None:
+                raise ValueError(f"no operation {name}")
+            operation["deprecated"] = True
+            until = f"Deprecated since {each.since:%Y-%m-%d}; stays until {each.until:%Y-%m-%d}."
+            operation["description"] = f"{operation.get('description', '')}\n\n{until}".strip()
+
+    _refine(app, describe)
+
+
+def _refine(app: FastAPI, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change the application's description when it is made."""
+    describe = app.openapi
+
+    def described() -> dict[str, Any]:
+        is_new = app.openapi_schema is None
+        schema = describe()
+        if is_new:
+            change(schema)
+        return schema
+
+    app.openapi = described  # type: ignore[method-assign]  # FastAPI's own way to change its description
+
+
+# --- the book ---------------------------------------------------------------------------------------------------------
+
+
+def _no_roles(_scheme: str, _method: str, _path: str) -> Roles:
+    return ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Book:
     """How the description of one service reads.
 
     `chapters`: tag -> what it is about, in order. `values`: field on the wire -> an example of it. `errors_of` gives
-    the problems of an operation by its id, method and path.
+    the problems of an operation by its id, method and path. `tells_all`: there are no others, so that no operation says
+    that it may refuse in any way. `roles_of`: what a caller must be allowed, by scheme, method and path;
+    None where that proof is never enough. `links`: operation -> other operation -> parameter -> where its value is.
     """
 
     introduction: str
     chapters: Mapping[str, str]
     values: Mapping[str, Any]
     errors_of: Callable[[str, str, str], Iterable[type[Problem]]]
+    tells_all: bool = False
+    roles_of: Callable[[str, str, str], Roles] = _no_roles
+    links: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
 
 
 def errors(*kinds: type[Problem]) -> dict[str, Any]:
@@ -71,17 +165,20 @@ def _example_of(kind: type[Problem]) -> dict[str, Any]:
 
 def bind_book(app: FastAPI, book: Book) -> None:
     """Let `/openapi.json` and `/docs` of this application read as the book says."""
-    describe = app.openapi
+    _refine(app, lambda schema: _write(schema, book))
 
-    def described() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            _write(describe(), book)
-        return describe()
 
-    app.openapi = described  # type: ignore[method-assign]  # FastAPI's own way to change its description
+def _whole(value: Any) -> Any:
+    """The same with whole numbers as such: the framework makes 2**63 a float, whose last digits are nothing."""
+    if isinstance(value, dict):
+        return {name: _whole(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_whole(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _write(schema: dict[str, Any], book: Book) -> None:
+    schema.update(_whole(schema))
     schema["info"]["description"] = book.introduction
     schema["tags"] = [{"name": name, "description": about} for name, about in book.chapters.items()]
     operations = [
@@ -97,6 +194,8 @@ def _write(schema: dict[str, Any], book: Book) -> None:
         if names[name] > 1:
             name = f"{operation['tags'][0]}_{name}"
         operation["operationId"] = name
+        _put_roles(operation, book, method, path)
+        _put_links(operation, book.links.get(name, {}))
         _put_summary(operation)
         for answer in _bodies(operation):
             if "example" not in answer and "examples" not in answer:
@@ -106,7 +205,25 @@ def _write(schema: dict[str, Any], book: Book) -> None:
             if "schema" in shape:
                 answer["content"]["application/problem+json"]["schema"] = shape["schema"]
             operation["responses"][status] = answer
+        if book.tells_all:
+            for wild in ("4XX", "5XX"):
+                operation["responses"].pop(wild, None)
         operation["responses"] = dict(sorted(operation["responses"].items()))
+
+
+def _put_roles(operation: Operation, book: Book, method: str, path: str) -> None:
+    """At each proof what else it takes; what is never enough goes."""
+    proofs = [(name, book.roles_of(name, method, path)) for each in operation.get("security", ()) for name in each]
+    if proofs:
+        operation["security"] = [{name: list(roles)} for name, roles in proofs if roles is not None]
+
+
+def _put_links(operation: Operation, links: Mapping[str, Mapping[str, str]]) -> None:
+    for status, answer in operation["responses"].items():
+        if links and status.startswith("2"):
+            answer["links"] = {
+                target: {"operationId": target, "parameters": dict(parameters)} for target, parameters in links.items()
+            }
 
 
 def _function_name(method: str, path: str, operation: Operation) -> str:
@@ -137,13 +254,13 @@ def _bodies(operation: Operation) -> Iterable[dict[str, Any]]:
 
 
 def sample(schema: Mapping[str, Any], components: Mapping[str, Any], values: Mapping[str, Any], name: str = "") -> Any:
-    """A value that fits the schema; for a field in `values` the one that stands there, when it fits its type."""
+    """A value that fits the schema: its own example, or for a field in `values` what stands there and fits its type."""
     target = schema.get("$ref", "").rpartition("/")[2]
     choices = [components[target]] if target else schema.get("anyOf") or schema.get("oneOf") or ()
-    for choice in choices:
+    for choice in () if "examples" in schema else choices:
         if choice.get("type") != "null":
             return sample(choice, components, values, name)
-    allowed = [schema["const"]] if "const" in schema else schema.get("enum", [])
+    allowed = [schema["const"]] if "const" in schema else schema.get("examples") or schema.get("enum", [])
     kind = schema.get("type", "object")
     if name in values and (values[name] in allowed if allowed else isinstance(values[name], _TYPES[kind])):
         return values[name]

@@ -13,6 +13,8 @@ from importlib import resources
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 
+from shared.language import say
+
 SHORTEST = 15
 SHORTEST_WITH_SECOND_FACTOR = 8
 LONGEST = 128
@@ -24,16 +26,16 @@ _RUNS = ("abcdefghijklmnopqrstuvwxyz", "0123456789abcdefghij", "qwertyuiopasdfgh
 
 
 def objection(password: str, *, second_factor: bool = False, local_words: frozenset[str] = frozenset()) -> str | None:
-    """Why this password is refused, as a Dutch sentence, or None. `local_words`: address, name, school, in any case."""
+    """Why this password is refused, as a sentence, or None. `local_words`: address, name, school, in any case."""
     shortest = SHORTEST_WITH_SECOND_FACTOR if second_factor else SHORTEST
     normal = unicodedata.normalize("NFC", password)
     if len(normal) < shortest:
-        return f"Kies een wachtwoord van minstens {shortest} tekens."
+        return say("Kies een wachtwoord van minstens %(least)s tekens.", least=shortest)
     if len(normal) > LONGEST:
-        return f"Kies een wachtwoord van hoogstens {LONGEST} tekens."
+        return say("Kies een wachtwoord van hoogstens %(most)s tekens.", most=LONGEST)
     folded = normal.casefold()
     if _is_easy(folded, local_words):
-        return "Dit wachtwoord is te gemakkelijk te raden. Kies een ander."
+        return say("Dit wachtwoord is te gemakkelijk te raden. Kies een ander.")
     return None
 
 

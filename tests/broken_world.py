@@ -557,12 +557,15 @@ def _add_hub_people(world: World, hub: hubs.Hub, me: dict[str, str], operator: d
     for tail in ("koppeling", "leerkrachten", "uitgeverijen", "vastgehouden"):
         world.add("GET", f"{base}/{tail}", me, values=school)
     world.add("PUT", f"{base}/leerkrachtenlijst", me, {"leesbaar": True}, values=school)
-    readable = {"school": hubs.CODE, "leesbaar": "ja"}
-    world.add("POST", "/leerkrachtenlijst", {**me, **BROWSER}, readable, is_form=True)
+    page = "/scholen/{code}/leerkrachten"
+    world.add("GET", page, {**me, **BROWSER}, values=school)
+    readable = {"formulier": "lijst", "leesbaar": "ja"}
+    world.add("POST", f"{page}/lijst", {**me, **BROWSER}, readable, values=school, is_form=True)
     world.add("POST", f"{base}/edexml", me, a_file(EMPTY), values={"code": EMPTY})
     world.add("PUT", f"{base}/koppeling", me, {"administratie": "EDUscope", "actief": True}, values={"code": EMPTY})
     person = {**school, "person_id": str(invited)}
     world.add("POST", f"{base}/leerkrachten/{{person_id}}/activatielink", me, values=person)
+    world.add("POST", f"{page}/{{person_id}}/activatielink", {**me, **BROWSER}, values=person)
     choice = {**school, "uitgever": "ctrllearning"}
     world.add("PUT", f"{base}/uitgeverijen/{{uitgever}}", me, {"toestemming": False}, values=choice)
     held = {**school, "hold_id": str(hold["id"])}

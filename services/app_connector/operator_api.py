@@ -20,13 +20,14 @@ from services.app_connector.wire import (
 )
 from shared.clock import now as present
 from shared.database import Db, writing
+from shared.openapi import OperatorKey
 from shared.passwords import hash_password
 from shared.problems import CallerUnknown, NotFound, Problem
 from shared.service_auth import bearer_hash
 from shared.sessions import end_sessions_of
 
 
-def operator(request: Request) -> None:
+def operator(request: Request, _key: OperatorKey) -> None:
     """Is the operator calling? Raises CallerUnknown."""
     if not hmac.compare_digest(bearer_hash(request), request.app.state.operator_key_hash):
         raise CallerUnknown(headers={"WWW-Authenticate": "Bearer"})

@@ -45,6 +45,7 @@ from services.app_connector.wire import (
 from shared.clock import local_date
 from shared.clock import now as present
 from shared.database import ReadDb, reading
+from shared.language import say_count
 from shared.problems import UpstreamProblem
 
 router = APIRouter(prefix="/api/v1", tags=["overzicht"])
@@ -139,15 +140,26 @@ def _count(plan: Plan, subject: Subject, action: Action) -> int:
 
 def _sentence(new_pupils: int, gone_pupils: int, new_teachers: int, gone_teachers: int) -> str:
     """`3 nieuwe leerlingen, 1 vertrokken`, and the same for teachers; empty when there is nothing to say."""
-    parts = [
-        _numbers(new_pupils, gone_pupils, "nieuwe leerling", "nieuwe leerlingen"),
-        _numbers(new_teachers, gone_teachers, "nieuwe docent", "nieuwe docenten"),
-    ]
-    return "; ".join(part for part in parts if part)
-
-
-def _numbers(new: int, gone: int, one: str, many: str) -> str:
-    return f"{new} {one if new == 1 else many}, {gone} vertrokken" if new or gone else ""
+    parts = []
+    if new_pupils or gone_pupils:
+        parts.append(
+            say_count(
+                "%(n)s nieuwe leerling, %(gone)s vertrokken",
+                "%(n)s nieuwe leerlingen, %(gone)s vertrokken",
+                new_pupils,
+                gone=gone_pupils,
+            )
+        )
+    if new_teachers or gone_teachers:
+        parts.append(
+            say_count(
+                "%(n)s nieuwe docent, %(gone)s vertrokken",
+                "%(n)s nieuwe docenten, %(gone)s vertrokken",
+                new_teachers,
+                gone=gone_teachers,
+            )
+        )
+    return "; ".join(parts)
 
 
 @router.get("/apps/{app}")

@@ -5,12 +5,13 @@ from fastapi.responses import HTMLResponse
 
 from services.app_connector.overview import read_status
 from shared.browser import Pages
+from shared.language import mark
 
 router = APIRouter(include_in_schema=False)
 
 
 def make_pages(base_url: str) -> Pages:
-    return Pages("services.app_connector", "beheer", "Beheerportaal", "portal", base_url)
+    return Pages("services.app_connector", "beheer", mark("Beheerportaal"), "portal", base_url)
 
 
 @router.get("/")

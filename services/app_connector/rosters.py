@@ -10,13 +10,14 @@ from services.app_connector.rules.people import HubRoster
 from services.app_connector.tables import ConnectionRow, HubRosterRow, SchoolRow
 from shared.clock import now as present
 from shared.database import reading, writing
+from shared.language import mark
 from shared.problems import ConnectionInactive, Problem, UpstreamProblem
 
 TROUBLE = {
-    PermissionMissing: "Basispoort geeft geen toegang: de school heeft daar (nog) geen toestemming gegeven.",
-    InstitutionUnknown: "Basispoort kent dit instellingsnummer niet.",
+    PermissionMissing: mark("Basispoort geeft geen toegang: de school heeft daar (nog) geen toestemming gegeven."),
+    InstitutionUnknown: mark("Basispoort kent dit instellingsnummer niet."),
 }
-NO_ANSWER = "Basispoort gaf geen bruikbaar antwoord."
+NO_ANSWER = mark("Basispoort gaf geen bruikbaar antwoord.")
 
 
 class RosterMissing(Problem):

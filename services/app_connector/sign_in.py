@@ -16,6 +16,8 @@ from shared.browser import see_other
 from shared.clock import now as present
 from shared.database import Db, reading, writing
 from shared.identifiers import tidy
+from shared.language import say
+from shared.openapi import SessionCookie
 from shared.passwords import LONGEST, password_fits
 from shared.problems import NotFound, NotSignedIn, Problem, TooManyAttempts
 from shared.sessions import end_session, hash_cookie, read_user_id, start_session
@@ -78,7 +80,7 @@ def read_user(db: Session, cookie: str | None) -> User | None:
     return User(row.id, row.user_name, row.role, schools, chosen if chosen in schools else only)
 
 
-def signed_in(request: Request) -> User:
+def signed_in(request: Request, _cookie: SessionCookie) -> User:
     """The signed-in user. Raises NotSignedIn. Its own short picture of the database: nothing stays open meanwhile."""
     with reading(request.app.state.engine) as db:
         user = read_user(db, request.cookies.get(request.app.state.pages.cookie))
@@ -152,7 +154,7 @@ def _refuse(request: Request, problem: Problem, typed: str) -> Response:
     if not pages.wants_page(request):
         raise problem
     page: Response = pages.render(
-        request, "inloggen.html", status_code=problem.status, fout=problem.uitleg, ingevuld=typed
+        request, "inloggen.html", status_code=problem.status, fout=say(problem.uitleg), ingevuld=typed
     )
     page.headers.update(problem.headers)
     return page

@@ -27,6 +27,7 @@ from services.basispoort_hub.tables import (
     SchoolRow,
 )
 from shared.clock import local_date
+from shared.language import mark
 from shared.roster import Kind, Roster, StaffMember
 
 
@@ -177,16 +178,18 @@ def read_staff_states(db: Session, school_id: int, now: datetime, links: LinkMak
         if standing != COUNTS:
             until = since + links.lasts
             how = "verlopen" if until <= now else posted.get(message_id or 0)
-            found[person_id] = AccountState("uitnodiging verstuurd", how, since, until)
+            found[person_id] = AccountState(mark("uitnodiging verstuurd"), how, since, until)
         elif state == State.ACTIVE:
             # a link from before this appointment belongs to another school's story
             used = link if link is not None and link.spent_at is not None and link.created_at >= since else None
-            found[person_id] = AccountState("actief", "gebruikt" if used else None, used.spent_at if used else None)
+            found[person_id] = AccountState(
+                mark("actief"), "gebruikt" if used else None, used.spent_at if used else None
+            )
         elif link is None:
-            found[person_id] = AccountState("uitnodiging verstuurd")
+            found[person_id] = AccountState(mark("uitnodiging verstuurd"))
         else:
             how = "verlopen" if link.expires_at <= now else posted.get(link.message_id or 0)
-            found[person_id] = AccountState("uitnodiging verstuurd", how, link.created_at, link.expires_at)
+            found[person_id] = AccountState(mark("uitnodiging verstuurd"), how, link.created_at, link.expires_at)
     return found
 
 

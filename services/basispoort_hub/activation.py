@@ -16,6 +16,7 @@ from services.basispoort_hub.tables import AccountRow
 from shared.browser import Pages, see_other
 from shared.clock import now as present
 from shared.database import reading, writing
+from shared.language import say
 from shared.passwords import hash_password, objection
 from shared.problems import Problem
 
@@ -138,9 +139,9 @@ def _activate(request: Request, token: str, hashed: str) -> None:
 
 
 def _objection(email: str, password: str, again: str) -> str | None:
-    """Why this password is refused, as a Dutch sentence."""
+    """Why this password is refused, as a sentence."""
     if password != again:
-        return "De twee wachtwoorden zijn niet gelijk. Typ ze allebei opnieuw."
+        return say("De twee wachtwoorden zijn niet gelijk. Typ ze allebei opnieuw.")
     local, _, domain = email.partition("@")
     return objection(password, local_words=frozenset({email, local, domain, local + domain, domain + local}))
 

@@ -5,13 +5,14 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Request, Response
 
+from services.basispoort_hub.frame import message_of
 from services.basispoort_hub.holds import Choice, save_decision
 from services.basispoort_hub.overview import read_overview
 from services.basispoort_hub.sign_in import CurrentAccount, read_signed_in
-from services.basispoort_hub.staff_list import save_readable
 from services.basispoort_hub.teachers import accept
 from shared.browser import Pages, see_other
 from shared.database import Db
+from shared.language import mark
 from shared.wire.base import RowId
 
 router = APIRouter()
@@ -19,7 +20,7 @@ router = APIRouter()
 
 def make_pages(base_url: str) -> Pages:
     """The pages and mails of this service."""
-    return Pages("services.basispoort_hub", "hub", "Basispoort", "hub", base_url)
+    return Pages("services.basispoort_hub", "hub", mark("Basispoort"), "hub", base_url)
 
 
 @router.get("/", include_in_schema=False)
@@ -35,6 +36,7 @@ def show_status(request: Request, school: str = "") -> Response:
         menu="Overzicht",
         school=overview.own.name if overview is not None and overview.own is not None else "",
         gebruiker=overview.email if overview is not None else "",
+        melding=message_of(request),
     )
 
 
@@ -49,24 +51,11 @@ def submit_decision(
 ) -> Response:
     """A button under what is held."""
     save_decision(request, db, code, hold_id, choice)
-    return see_other(f"/?school={quote(code)}")
-
-
-@router.post("/leerkrachtenlijst", include_in_schema=False)
-def submit_readable(
-    _account: CurrentAccount,
-    code: Annotated[str, Form(alias="school", max_length=16)],
-    request: Request,
-    db: Db,
-    ticked: Annotated[str, Form(alias="leesbaar", max_length=4)] = "",
-) -> Response:
-    """The slider *EDUscope mag onze leerkrachtenlijst lezen*."""
-    save_readable(request, db, code, is_readable=ticked == "ja")
-    return see_other(f"/?school={quote(code)}")
+    return see_other(f"/?school={quote(code)}&melding={'vastgehouden' if choice is Choice.KEEP else 'besloten'}")
 
 
 @router.post("/uitnodigingen/{number}/aanvaarden", include_in_schema=False)
 def submit_accepted(number: RowId, request: Request, db: Db) -> Response:
     """The button under an invitation."""
     accept(db, read_signed_in(request, db).account_id, number, request.app.state.links)
-    return see_other("/")
+    return see_other("/?melding=aanvaard")

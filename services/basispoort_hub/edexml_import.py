@@ -51,7 +51,8 @@ async def _raw_body(request: Request) -> bytes:
     return await request.body()
 
 
-_XML = {"requestBody": {"required": True, "content": {"application/xml": {"schema": {"type": "string"}}}}}
+_FILE = {"type": "string", "format": "binary"}
+_XML = {"requestBody": {"required": True, "content": {"application/xml": {"schema": _FILE}}}}
 
 
 @router.post("/edexml", openapi_extra=_XML)

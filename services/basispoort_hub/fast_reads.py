@@ -1,12 +1,13 @@
 """Serves the stored answers: one statement that checks key and consent and reads ETag and body.
 
 On PostgreSQL it runs on the driver's own asynchronous connections, without a thread and without an ORM session, because
-this one route is asked for whole countries of schools (docs/decisions/0011). SQLite, and callers with a certificate,
-take the ordinary way; what is answered is decided in one place for both.
+this one route is asked for whole countries of schools (docs/decisions/0011). SQLite takes the ordinary way; who is
+calling and what is answered are decided in one place for both.
 """
 
 import asyncio
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 from fastapi import Request, Response
@@ -15,28 +16,59 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from services.basispoort_hub.permission_requests import has_permission
-from services.basispoort_hub.publisher_callers import calling_publisher, comes_with_certificate, spend_request
+from services.basispoort_hub.publisher_callers import (
+    Registered,
+    calling_publisher,
+    decide_caller,
+    shown_by,
+    spend_request,
+)
 from services.basispoort_hub.tables import AnswerRow, SchoolRow
+from shared.clock import now as present
 from shared.database import reading
-from shared.problems import CallerUnknown, NotFound, Problem
-from shared.service_auth import bearer_hash
+from shared.logs import log
+from shared.problems import DatabaseBusy, NotFound, Problem
+
+_Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
 MOST_CONNECTIONS = 10
 PACKED = "-gzip"  # what the ETag of the packed form ends with
-
-_STATEMENT = """
-SELECT k.publisher_id, p.requests_per_minute,
-       s.id IS NOT NULL AND coalesce(s.sandbox_of, k.publisher_id) = k.publisher_id,
+PATIENCE_S = 5  # for a new connection, and for an answer of a server that is not heard of any more
+# One picture of everything: who shows this key or certificate, the school, consent, and the answer. Two statements with
+# the same middle, both fixed: what a caller sends goes in as parameters.
+_ASKED = """
+       p.requests_per_minute,
+       s.id IS NOT NULL AND coalesce(s.sandbox_of, p.id) = p.id,
        c.id IS NOT NULL, a.etag, CASE WHEN a.etag = ANY(%(known)s) THEN NULL
                                       WHEN %(packed)s THEN coalesce(a.packed, a.body) ELSE a.body END,
        a.packed IS NOT NULL
-FROM publisher_keys k
-JOIN publishers p ON p.id = k.publisher_id
-LEFT JOIN schools s ON s.id = %(school)s
-LEFT JOIN permissions c ON c.school_id = s.id AND c.publisher_id = k.publisher_id AND c.withdrawn_at IS NULL
-LEFT JOIN answers a ON a.school_id = c.school_id AND a.part = %(part)s
-WHERE k.key_hash = %(key)s AND k.revoked_at IS NULL
 """
+_ANSWER = """
+JOIN publishers p ON p.id = w.publisher_id
+LEFT JOIN schools s ON s.id = %(school)s
+LEFT JOIN permissions c ON c.school_id = s.id AND c.publisher_id = p.id AND c.withdrawn_at IS NULL
+LEFT JOIN answers a ON a.school_id = c.school_id AND a.part = %(part)s
+"""
+_BY_KEY = " ".join(
+    [
+        "SELECT NULL, NULL, NULL, w.publisher_id,",
+        _ASKED,
+        "FROM publisher_keys w",
+        _ANSWER,
+        "WHERE w.key_hash = %(key)s AND w.revoked_at IS NULL",
+    ]
+)
+_BY_CERTIFICATE = " ".join(
+    [
+        "SELECT w.publisher_id, w.not_after, w.revoked_at, k.publisher_id,",
+        _ASKED,
+        "FROM publisher_certificates w",
+        "LEFT JOIN publisher_keys k ON k.key_hash = %(key)s AND k.revoked_at IS NULL",
+        _ANSWER,
+        "WHERE w.fingerprint = %(fingerprint)s",
+    ]
+)
+_NOBODY = (None, None, None, None, None, False, False, None, None, False)
 
 
 class PermissionMissing(Problem):
@@ -128,12 +160,12 @@ def read_found(db: Session, publisher_id: int, wanted: Wanted) -> Found:
 
 
 class Reader:
-    """Reads on connections of its own; a connection that broke is replaced once before the error counts."""
+    """Reads on connections of its own; those that the server left are replaced once before the error counts."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._is_postgres = engine.dialect.name == "postgresql"
-        self._idle: list[psycopg.AsyncConnection[tuple[object, ...]]] = []
+        self._idle: list[_Connection] = []
         self._room = asyncio.Semaphore(MOST_CONNECTIONS)
         event.listen(engine, "engine_disposed", lambda _engine: self.close())
 
@@ -143,56 +175,62 @@ class Reader:
             self._idle.pop().pgconn.finish()
 
     async def serve(self, request: Request, wanted: Wanted) -> Response:
-        """The stored answer, for whoever is calling. Raises CallerUnknown, QuotaSpent, NotFound, PermissionMissing."""
-        if not self._is_postgres or comes_with_certificate(request):
+        """The stored answer, for whoever is calling.
+
+        Raises CallerUnknown, CertificateRefused, QuotaSpent, NotFound, PermissionMissing, DatabaseBusy.
+        """
+        if not self._is_postgres:
             return await run_in_threadpool(self._serve_in_session, request, wanted)
-        values = {
-            "key": bearer_hash(request),
+        shown = shown_by(request)
+        values: dict[str, object] = {
+            "key": shown.key_hash,
+            "fingerprint": shown.fingerprint,
             "school": wanted.school_id,
             "part": wanted.part,
             "packed": wanted.packed,
             "known": list(wanted.known),
         }
-        row = await self._ask(values)
-        if row is None:
-            raise CallerUnknown(headers={"WWW-Authenticate": "Bearer"})
-        publisher_id, own_quota, is_known, has_consent, etag, body, has_packed = row
-        spend_request(request, int(publisher_id), own_quota)  # type: ignore[arg-type,call-overload]  # rows are untyped
-        found = Found(
-            is_known=bool(is_known),
-            has_consent=bool(has_consent),
-            etag=etag,  # type: ignore[arg-type]
-            body=body,  # type: ignore[arg-type]
-            is_packed=wanted.packed and bool(has_packed),
-        )
-        return answer(found, wanted)
+        row = await self._ask(_BY_KEY if shown.fingerprint is None else _BY_CERTIFICATE, values)
+        owner, not_after, revoked_at, key_of, own_quota, is_known, has_consent, etag, body, has_packed = row or _NOBODY
+        certificate = None if owner is None else Registered(owner, not_after, revoked_at)
+        spend_request(request, decide_caller(shown, certificate, key_of, present()), own_quota)
+        is_packed = wanted.packed and has_packed
+        return answer(Found(is_known, has_consent, etag, body, is_packed), wanted)
 
     def _serve_in_session(self, request: Request, wanted: Wanted) -> Response:
         with reading(self._engine) as db:
             return answer(read_found(db, calling_publisher(request, db), wanted), wanted)
 
-    async def _ask(self, values: dict[str, object]) -> tuple[object, ...] | None:
+    async def _ask(self, statement: str, values: dict[str, object]) -> tuple[Any, ...] | None:
+        """One row. Raises DatabaseBusy when the server cannot be reached: there is nothing that a read could lose."""
         async with self._room:
-            connection = self._idle.pop() if self._idle else await self._connect()
+            if self._idle:
+                try:
+                    return await self._run(self._idle.pop(), statement, values)
+                except psycopg.OperationalError:  # the server went away meanwhile: all idle ones are as old
+                    self.close()
             try:
-                row = await self._run(connection, values)
-            except psycopg.OperationalError:  # the server went away meanwhile: all idle ones are as old
-                connection.pgconn.finish()
-                self.close()
-                connection = await self._connect()
-                row = await self._run(connection, values)
-            self._idle.append(connection)
-            return row
+                return await self._run(await self._connect(), statement, values)
+            except psycopg.OperationalError as error:
+                log.error("database_away", kind=type(error).__name__)
+                raise DatabaseBusy(headers={"Retry-After": "5"}) from error
 
-    @staticmethod
-    async def _run(
-        connection: psycopg.AsyncConnection[tuple[object, ...]], values: dict[str, object]
-    ) -> tuple[object, ...] | None:
-        cursor = await connection.cursor(binary=True).execute(_STATEMENT, values, prepare=True)
-        return await cursor.fetchone()
+    async def _run(self, connection: _Connection, statement: str, values: dict[str, object]) -> tuple[Any, ...] | None:
+        try:
+            cursor = await connection.cursor(binary=True).execute(statement, values, prepare=True)
+            row = await cursor.fetchone()
+        except BaseException:  # also when the caller left: what is under way must not answer somebody else
+            connection.pgconn.finish()
+            raise
+        self._idle.append(connection)
+        return row
 
-    async def _connect(self) -> psycopg.AsyncConnection[tuple[object, ...]]:
+    async def _connect(self) -> _Connection:
         url = self._engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
         return await psycopg.AsyncConnection.connect(
-            url, autocommit=True, options="-c default_transaction_read_only=on"
+            url,
+            autocommit=True,
+            options="-c default_transaction_read_only=on",
+            connect_timeout=PATIENCE_S,
+            tcp_user_timeout=PATIENCE_S * 1000,
         )

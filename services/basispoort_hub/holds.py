@@ -16,8 +16,9 @@ from services.basispoort_hub.valid_roster import Decision, read_holds, settle
 from shared.brake import Cause, Held
 from shared.clock import now as present
 from shared.database import Db, ReadDb, reading, writing
+from shared.language import mark, say
 from shared.outbox import save_message
-from shared.problems import NotFound, Problem
+from shared.problems import Problem
 from shared.roster import Kind, Person, Roster
 from shared.wire.base import RowId, WireModel
 
@@ -43,24 +44,35 @@ CHOICES = {
 }
 
 REASONS = {
-    (Cause.REMOVALS, Kind.PUPIL): "Zoveel leerlingen tegelijk verdwijnen zelden echt. Ze blijven staan tot u beslist.",
+    (Cause.REMOVALS, Kind.PUPIL): mark(
+        "Zoveel leerlingen tegelijk verdwijnen zelden echt. Ze blijven staan tot u beslist."
+    ),
     (
         Cause.REMOVALS,
         Kind.STAFF,
-    ): "Zoveel leerkrachten tegelijk verdwijnen zelden echt. Ze blijven staan tot u beslist.",
-    (Cause.SWAP, Kind.PUPIL): "Onder dezelfde sleutel staat nu een heel andere naam of een ander ECK iD.",
-    (Cause.SWAP, Kind.STAFF): "Onder dezelfde sleutel staat nu een heel andere naam of een ander ECK iD.",
-    (Cause.ADDRESSES, Kind.STAFF): "Er wijzigen veel e-mailadressen tegelijk. De oude blijven gelden tot u bevestigt.",
+    ): mark("Zoveel leerkrachten tegelijk verdwijnen zelden echt. Ze blijven staan tot u beslist."),
+    (Cause.SWAP, Kind.PUPIL): mark("Onder dezelfde sleutel staat nu een heel andere naam of een ander ECK iD."),
+    (Cause.SWAP, Kind.STAFF): mark("Onder dezelfde sleutel staat nu een heel andere naam of een ander ECK iD."),
+    (Cause.ADDRESSES, Kind.STAFF): mark(
+        "Er wijzigen veel e-mailadressen tegelijk. De oude blijven gelden tot u bevestigt."
+    ),
     (
         Cause.COORDINATOR,
         Kind.STAFF,
-    ): "Het e-mailadres van een ICT-coördinator wijzigt alleen als een mens dat bevestigt.",
+    ): mark("Het e-mailadres van een ICT-coördinator wijzigt alleen als een mens dat bevestigt."),
 }
 
 
 class ChoiceNotPossible(Problem):
     status, slug, title = 409, "choice-not-possible", "This hold does not know that choice"
     uitleg = "Deze keuze past niet bij wat er wordt vastgehouden."
+
+
+class HoldGone(Problem):
+    """Also for a number that this school never had."""
+
+    status, slug, title = 404, "hold-gone", "This is not held any more"
+    uitleg = "Hierover is al besloten, of het loste vanzelf op. Kijk op het overzicht wat er nu wordt vastgehouden."
 
 
 class WireHeldPerson(WireModel):
@@ -102,7 +114,7 @@ def show_holds(code: str, _account: CurrentAccount, request: Request, db: ReadDb
                 id=hold_id,
                 cause=held.cause,
                 kind=held.kind,
-                reason=REASONS[held.cause, held.kind],
+                reason=say(REASONS[held.cause, held.kind]),
                 opened_at=row.opened_at,
                 kept_until=row.kept_until,
                 people=[
@@ -115,23 +127,23 @@ def show_holds(code: str, _account: CurrentAccount, request: Request, db: ReadDb
 
 
 def describe_held(held: Held, valid: Roster, mirror: Roster) -> list[tuple[str, str]]:
-    """Per person the name and, in Dutch, what would happen without the hold."""
+    """Per person the name and what would happen without the hold."""
     before, after = valid.of_kind(held.kind), mirror.of_kind(held.kind)
     found = [(_name(before, key), _consequence(held.cause)) for key in held.keys]
-    return found + [(_name(after, key), "staat klaar onder een nieuwe sleutel") for key in held.newcomers]
+    return found + [(_name(after, key), say("staat klaar onder een nieuwe sleutel")) for key in held.newcomers]
 
 
 def _name(people: Mapping[str, object], key: str) -> str:
     person = people.get(key)
-    return person.full_name if isinstance(person, Person) else "onbekend"
+    return person.full_name if isinstance(person, Person) else say("onbekend")
 
 
 def _consequence(cause: Cause) -> str:
     return {
-        Cause.REMOVALS: "zou verdwijnen",
-        Cause.SWAP: "zou iemand anders worden",
-        Cause.ADDRESSES: "zou een ander e-mailadres krijgen",
-        Cause.COORDINATOR: "zou een ander e-mailadres krijgen",
+        Cause.REMOVALS: say("zou verdwijnen"),
+        Cause.SWAP: say("zou iemand anders worden"),
+        Cause.ADDRESSES: say("zou een ander e-mailadres krijgen"),
+        Cause.COORDINATOR: say("zou een ander e-mailadres krijgen"),
     }[cause]
 
 
@@ -146,12 +158,12 @@ def submit_decision(
 def save_decision(request: Request, db: Session, code: str, hold_id: int, choice: Choice) -> int:
     """Carry out what the coordinator decided; returns how many people of the school are still held.
 
-    Raises NotFound, ChoiceNotPossible.
+    Raises NotFound for a school that is not hers, HoldGone, ChoiceNotPossible.
     """
     school = read_coordinated_school(request, db, code, lock=True)
     held = read_holds(db, school.id).get(hold_id)
     if held is None:
-        raise NotFound
+        raise HoldGone
     if choice not in CHOICES[held.cause]:
         raise ChoiceNotPossible(choices=sorted(CHOICES[held.cause]))
     now = present()

@@ -8,7 +8,7 @@ import secrets
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi import APIRouter, Depends, Header, Request, Response, Security
 from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
@@ -29,7 +29,9 @@ from shared.bodies import ParsedOnce
 from shared.clock import now as present
 from shared.database import Db, ReadDb, reading, writing
 from shared.identifiers import SchoolCode
+from shared.language import say
 from shared.logs import log
+from shared.openapi import bearer_key
 from shared.problems import CallerUnknown, ConnectionInactive, NotFound, PreconditionMissing, Problem, WrongSchool
 from shared.roster import Kind, Roster, fingerprint_of_canonical
 from shared.roster_delta import RosterDiverged
@@ -37,6 +39,9 @@ from shared.service_auth import bearer_hash
 from shared.wire.rosters import WireChanges, WireDelta, WireEntries, WireReceipt, WireRoster, WireStanding
 
 router = APIRouter(prefix="/api/v1/scholen/{code}", tags=["leerlinggegevens"], route_class=ParsedOnce)
+AdministrationKey = Annotated[
+    object, Security(bearer_key("administratiesleutel", "The key of an administration system."))
+]
 
 
 class RosterInconsistent(Problem):
@@ -85,7 +90,7 @@ def read_administration(request: Request, db: Session) -> str:
     return name
 
 
-def _calling(request: Request) -> str:
+def _calling(request: Request, _key: AdministrationKey) -> str:
     with reading(request.app.state.engine) as db:
         return read_administration(request, db)
 
@@ -100,11 +105,13 @@ def _check_chosen(school: SchoolRow, administration: str) -> None:
 
 
 def waits_for(school: SchoolRow) -> str | None:
-    """What has to happen before rosters flow, as a Dutch sentence; None when both switches are on."""
+    """What stands in the way of rosters, as a sentence; None when both switches are on."""
+    if not school.is_active:
+        return say(SchoolEnded.uitleg)
     if school.administration is None or not school.connection_on:
-        return "De ICT-coördinator heeft de koppeling in Basispoort nog niet geactiveerd."
+        return say("De ICT-coördinator heeft de koppeling in Basispoort nog niet geactiveerd.")
     if not school.administration_on:
-        return f"{school.administration} heeft de koppeling nog niet geactiveerd."
+        return say("%(administratie)s heeft de koppeling nog niet geactiveerd.", administratie=school.administration)
     return None
 
 
@@ -197,7 +204,7 @@ def receive_delta(
 def _open_school(db: Session, code: str, administration: str) -> SchoolRow:
     school = read_school(db, code, lock=True)
     _check_chosen(school, administration)
-    if waits_for(school) is not None or not school.is_active:
+    if waits_for(school) is not None:
         raise ConnectionInactive
     return school
 

@@ -23,14 +23,22 @@ from services.basispoort_hub.tables import (
     PublisherRow,
 )
 from shared.logs import log
-from shared.problems import NotFound
+from shared.problems import NotFound, Problem
 from shared.roster import Kind
 
 METHOD, PRODUCT = "methode", "product"
 CHUNK = 10_000  # numbers in one statement
 SCHOOLS_AT_ONCE = 50
+MOST_SCHOOLS = 500  # named by the pairs of one request: what is looked through within some seconds
 
 Pair = tuple[int, str]  # school number, ECK iD
+
+
+class TooManySchools(Problem):
+    status, slug, title = 422, "too-many-schools", "The users of this request are at too many schools"
+    uitleg = (
+        f"Deze gebruikers zijn van te veel scholen: hoogstens {MOST_SCHOOLS} in één verzoek. Er is niets gewijzigd."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,10 +213,12 @@ def read_eck_users(db: Session, lika: Lika, application: ApplicationRow) -> list
 def read_people_by_eck_id(db: Session, lika: Lika, pairs: Collection[Pair]) -> set[int]:
     """The numbers of the people whom these pairs name, at schools that consent.
 
-    A pair that names two people names nobody: a licence must not reach the wrong child.
+    A pair that names two people names nobody: a licence must not reach the wrong child. Raises TooManySchools.
     """
     asked = set(pairs)
     schools = sorted({school_id for school_id, _ in asked if school_id > 0})
+    if len(schools) > MOST_SCHOOLS:
+        raise TooManySchools
     found: set[int] = set()
     for start in range(0, len(schools), SCHOOLS_AT_ONCE):
         query = (

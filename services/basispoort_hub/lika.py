@@ -66,6 +66,7 @@ def submit_method(code: LikaCode, body: MethodDetails, publisher: CallingPublish
 
 @router.get("/methode/{mid}")
 def show_method(code: LikaCode, mid: MethodId, publisher: CallingPublisher, db: ReadDb) -> MethodDetails:
+    """One method."""
     return _method(read_method(db, read_lika(db, publisher, code), mid))
 
 
@@ -107,6 +108,7 @@ def submit_product(code: LikaCode, mid: MethodId, body: ProductDetails, publishe
 def show_product(
     code: LikaCode, mid: MethodId, pid: ProductId, publisher: CallingPublisher, db: ReadDb
 ) -> ProductDetails:
+    """One product of the method."""
     return _product(read_product(db, read_lika(db, publisher, code), mid, pid))
 
 

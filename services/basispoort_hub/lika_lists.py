@@ -63,6 +63,7 @@ class TooManyLicences(Problem):
 
 @router.get("/methode/{mid}/gebruiker")
 def show_method_users(code: LikaCode, mid: MethodId, publisher: CallingPublisher, db: ReadDb) -> Users:
+    """The users of the method, ascending."""
     lika = read_lika(db, publisher, code)
     return _users(db, lika, read_method(db, lika, mid))
 
@@ -82,12 +83,14 @@ def submit_no_method_users(code: LikaCode, mid: MethodId, publisher: CallingPubl
 
 @router.post("/methode/{mid}/gebruiker/addlist", status_code=204)
 def submit_more_method_users(code: LikaCode, mid: MethodId, body: Users, publisher: CallingPublisher, db: Db) -> None:
+    """Add users to the list of the method."""
     lika = lock_lika(db, publisher, code)
     add_users(db, lika, [read_method(db, lika, mid).id], body.users)
 
 
 @router.post("/methode/{mid}/gebruiker/removelist", status_code=204)
 def submit_fewer_method_users(code: LikaCode, mid: MethodId, body: Users, publisher: CallingPublisher, db: Db) -> None:
+    """Take users from the list of the method."""
     lika = lock_lika(db, publisher, code)
     remove_users(db, [read_method(db, lika, mid).id], body.users)
 
@@ -116,6 +119,7 @@ def submit_no_method_eck_users(code: LikaCode, mid: MethodId, publisher: Calling
 def submit_more_method_eck_users(
     code: LikaCode, mid: MethodId, body: EckUsers, publisher: CallingPublisher, db: Db
 ) -> None:
+    """Add users to the list of the method, by school and ECK iD."""
     lika = lock_lika(db, publisher, code)
     add_users(db, lika, [read_method(db, lika, mid).id], _resolve(db, lika, body.users))
 
@@ -124,6 +128,7 @@ def submit_more_method_eck_users(
 def submit_fewer_method_eck_users(
     code: LikaCode, mid: MethodId, body: EckUsers, publisher: CallingPublisher, db: Db
 ) -> None:
+    """Take users from the list of the method, by school and ECK iD."""
     lika = lock_lika(db, publisher, code)
     remove_users(db, [read_method(db, lika, mid).id], _resolve(db, lika, body.users))
 
@@ -133,6 +138,7 @@ def submit_fewer_method_eck_users(
 
 @router.get("/methode/{mid}/product/{pid}/gebruiker")
 def show_product_users(code: LikaCode, mid: MethodId, pid: ProductId, publisher: CallingPublisher, db: ReadDb) -> Users:
+    """The users of the product, ascending."""
     lika = read_lika(db, publisher, code)
     return _users(db, lika, read_product(db, lika, mid, pid))
 
@@ -156,6 +162,7 @@ def submit_no_product_users(code: LikaCode, mid: MethodId, pid: ProductId, publi
 def submit_more_product_users(
     code: LikaCode, mid: MethodId, pid: ProductId, body: Users, publisher: CallingPublisher, db: Db
 ) -> None:
+    """Add users to the list of the product."""
     lika = lock_lika(db, publisher, code)
     add_users(db, lika, [read_product(db, lika, mid, pid).id], body.users)
 
@@ -164,6 +171,7 @@ def submit_more_product_users(
 def submit_fewer_product_users(
     code: LikaCode, mid: MethodId, pid: ProductId, body: Users, publisher: CallingPublisher, db: Db
 ) -> None:
+    """Take users from the list of the product."""
     lika = lock_lika(db, publisher, code)
     remove_users(db, [read_product(db, lika, mid, pid).id], body.users)
 
@@ -198,6 +206,7 @@ def submit_no_product_eck_users(
 def submit_more_product_eck_users(
     code: LikaCode, mid: MethodId, pid: ProductId, body: EckUsers, publisher: CallingPublisher, db: Db
 ) -> None:
+    """Add users to the list of the product, by school and ECK iD."""
     lika = lock_lika(db, publisher, code)
     add_users(db, lika, [read_product(db, lika, mid, pid).id], _resolve(db, lika, body.users))
 
@@ -206,6 +215,7 @@ def submit_more_product_eck_users(
 def submit_fewer_product_eck_users(
     code: LikaCode, mid: MethodId, pid: ProductId, body: EckUsers, publisher: CallingPublisher, db: Db
 ) -> None:
+    """Take users from the list of the product, by school and ECK iD."""
     lika = lock_lika(db, publisher, code)
     remove_users(db, [read_product(db, lika, mid, pid).id], _resolve(db, lika, body.users))
 

@@ -12,7 +12,7 @@ from services.basispoort_hub.rules.web_addresses import parse_web_address
 from services.basispoort_hub.tables import AllowedAddressRow, ApplicationRow, LikaCodeRow, PublisherRow
 from shared.database import Db, ReadDb
 from shared.problems import NotFound, Problem
-from shared.wire.base import Email, Text, WireModel
+from shared.wire.base import Email, Text, WireModel, shown_as
 
 router = APIRouter(
     prefix="/api/v1/operator/uitgevers/{code}", tags=["operator"], dependencies=[Depends(check_operator)]
@@ -40,7 +40,13 @@ def _base(text: str) -> str:
     return text
 
 
-WebPage = Annotated[Text, AfterValidator(_absolute)]
+# of what is accepted the part that everybody uses
+_SHOWN = shown_as(
+    r"^https?://[A-Za-z0-9]+([.-][A-Za-z0-9]+)*(:[1-9][0-9]{0,3})?(/[A-Za-z0-9._~/-]*)?$",
+    256,
+    examples=["https://app.letters.example"],
+)
+WebPage = Annotated[Text, AfterValidator(_absolute), _SHOWN]
 PublisherCode = Annotated[Text, Path(alias="code")]
 LikaCode = Annotated[Text, Path(alias="identityCode")]
 
@@ -48,7 +54,7 @@ LikaCode = Annotated[Text, Path(alias="identityCode")]
 class WireAllowedAddresses(WireModel):
     """What an application's `url` may start with: each address itself, and everything below it."""
 
-    addresses: list[Annotated[Text, AfterValidator(_base)]] = Field(alias="adressen", max_length=100)
+    addresses: list[Annotated[Text, AfterValidator(_base), _SHOWN]] = Field(alias="adressen", max_length=100)
 
 
 class WirePortal(WireModel):

@@ -24,9 +24,11 @@ from services.basispoort_hub import (
     sign_in,
     staff_list,
     supplier_pages,
+    teacher_pages,
     teachers,
     webhooks,
 )
+from services.basispoort_hub.api_book import BOOK
 from services.basispoort_hub.fast_reads import Reader
 from services.basispoort_hub.publisher_callers import QuotaHeaders
 from services.basispoort_hub.quota import Quota
@@ -36,6 +38,7 @@ from shared import logs
 from shared.app_factory import House, make_app
 from shared.bodies import MEGABYTE
 from shared.database import open_engine
+from shared.openapi import bind_book
 from shared.service_auth import hash_key
 from shared.settings import load
 
@@ -52,7 +55,13 @@ def create_app(settings: Settings) -> FastAPI:
             engine=open_engine(settings.database_url),
             pages=coordinator_pages.make_pages(settings.base_url),
             base_url=settings.base_url,
-            body_limits={"edexml": edexml_import.LIMIT, "leerlinggegevens": 20 * MEGABYTE, **lika_lists.BODY_LIMITS},
+            body_limits={
+                "edexml": edexml_import.LIMIT,
+                "leerlinggegevens": 20 * MEGABYTE,
+                **lika_lists.BODY_LIMITS,
+                **publisher_api.BODY_LIMITS,
+            },
+            leaving=supplier_pages.LEAVING,
         )
     )
     app.state.links = settings.link_maker()
@@ -63,6 +72,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(QuotaHeaders)
     app.state.operator_key_hash = hash_key(settings.operator_key.get_secret_value())
     for part in (
+        publisher_api,  # first: the framework looks for a route in this order, and these are asked for most
         activation,
         changes_feed,
         consent_pages,
@@ -78,16 +88,17 @@ def create_app(settings: Settings) -> FastAPI:
         operator_api,
         permission_requests,
         permissions,
-        publisher_api,
         sandbox,
         school_search,
         sign_in,
         staff_list,
         supplier_pages,
+        teacher_pages,
         teachers,
         webhooks,
     ):
         app.include_router(part.router)
+    bind_book(app, BOOK)
     return app
 
 

@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from services.basispoort_hub.frame import render_page
-from services.basispoort_hub.materials import OF_PUPIL, SENTENCES, read_material, tiles_of
-from services.basispoort_hub.places import read_managed_place, read_place, read_schools
+from services.basispoort_hub.materials import OF_PUPIL, read_material, tiles_of, words_for
+from services.basispoort_hub.places import read_managed_place, read_place, read_schools, read_user_name
 from services.basispoort_hub.pupil_list import read_pupil, read_pupils
 from services.basispoort_hub.rules.tiles import Viewer
 from services.basispoort_hub.sign_in import CurrentAccount
@@ -24,14 +24,14 @@ def show_choice_of_school(request: Request, _account: CurrentAccount, db: ReadDb
     if len(schools) == 1:
         return see_other(f"/scholen/{schools[0][0]}/lesmateriaal")
     pages: Pages = request.app.state.pages
-    return pages.render(request, "school-kiezen.html", scholen=schools)
+    return pages.render(request, "school-kiezen.html", scholen=schools, gebruiker=read_user_name(request, db))
 
 
 @router.get("/scholen/{code}/lesmateriaal")
 def show_material(code: str, request: Request, _account: CurrentAccount, db: ReadDb) -> Response:
     """The tiles of the signed-in person at this school."""
     place = read_place(request, db, code)
-    material = read_material(db, place.school_id, place.viewer, place.person_ids, SENTENCES)
+    material = read_material(db, place.school_id, place.viewer, place.person_ids, words_for(place.viewer))
     return render_page(request, "lesmateriaal.html", place, "Lesmateriaal", tegels=tiles_of(material))
 
 
@@ -39,7 +39,7 @@ def show_material(code: str, request: Request, _account: CurrentAccount, db: Rea
 def show_reasons(code: str, request: Request, _account: CurrentAccount, db: ReadDb) -> Response:
     """*Waarom zie ik dit (niet)?*, per publisher and per application."""
     place = read_place(request, db, code)
-    material = read_material(db, place.school_id, place.viewer, place.person_ids, SENTENCES)
+    material = read_material(db, place.school_id, place.viewer, place.person_ids, words_for(place.viewer))
     return render_page(request, "waarom.html", place, "Lesmateriaal", uitgeverijen=material, leerling=None, tegels=[])
 
 

@@ -9,34 +9,51 @@ from sqlalchemy.orm import Session
 from services.basispoort_hub.rules.icons import media_type
 from services.basispoort_hub.rules.tiles import Application, Tag, Verdict, Viewer, judge, judge_portal
 from services.basispoort_hub.tables import ApplicationRow, LicenceRow, LikaCodeRow, PermissionRow, PublisherRow
+from shared.language import mark, say
 
 PORTAL = "Beheerportaal"  # what a management portal is called when the publisher gave it no name
 
 SENTENCES = {  # for who looks for herself
-    Verdict.SHOWN: "U ziet dit: u hebt er een licentie voor.",
-    Verdict.SHOWN_AS_TEST: "U ziet dit: u hebt er een licentie voor. Een toets opent alleen op school.",
-    Verdict.NO_CONSENT: "Uw school heeft deze uitgeverij geen toestemming gegeven. "
-    "Uw ICT-coördinator regelt dat onder Beheer.",
-    Verdict.TEACHERS_ONLY: "Dit is alleen voor leerkrachten.",
-    Verdict.NO_LICENCE: "De uitgeverij heeft u hiervoor geen licentie gegeven. "
-    "Uw ICT-coördinator kan licenties bij de uitgeverij aan u of uw groep koppelen.",
-    Verdict.NOT_AT_SCHOOL: "Dit is een toets, en die opent alleen op school.",
-    Verdict.NO_ADDRESS: "Dit opent niet als geheel; u ziet wel de onderdelen waarvoor u een licentie hebt.",
-    Verdict.COORDINATORS_ONLY: "Dit is alleen voor ICT-coördinatoren.",
+    Verdict.SHOWN: mark("U ziet dit: u hebt er een licentie voor."),
+    Verdict.SHOWN_AS_TEST: mark("U ziet dit: u hebt er een licentie voor. Een toets opent alleen op school."),
+    Verdict.NO_CONSENT: mark(
+        "Uw school heeft deze uitgeverij geen toestemming gegeven. Uw ICT-coördinator regelt dat onder Beheer."
+    ),
+    Verdict.TEACHERS_ONLY: mark("Dit is alleen voor leerkrachten."),
+    Verdict.NO_LICENCE: mark(
+        "De uitgeverij heeft u hiervoor geen licentie gegeven. "
+        "Uw ICT-coördinator kan licenties bij de uitgeverij aan u of uw groep koppelen."
+    ),
+    Verdict.NOT_AT_SCHOOL: mark("Dit is een toets, en die opent alleen op school."),
+    Verdict.NO_ADDRESS: mark("Dit opent niet als geheel; u ziet wel de onderdelen waarvoor u een licentie hebt."),
+    Verdict.COORDINATORS_ONLY: mark("Dit is alleen voor ICT-coördinatoren."),
+}
+OF_COORDINATOR = {  # for a coordinator who looks for herself
+    **SENTENCES,
+    Verdict.NO_CONSENT: mark("Uw school heeft deze uitgeverij geen toestemming gegeven. U regelt dat onder Beheer."),
+    Verdict.NO_LICENCE: mark(
+        "De uitgeverij heeft u hiervoor geen licentie gegeven. "
+        "U kunt licenties bij de uitgeverij aan uzelf of aan een groep koppelen."
+    ),
 }
 OF_PUPIL = {  # for a coordinator who looks at what a pupil sees
-    Verdict.SHOWN: "Zichtbaar: deze leerling heeft er een licentie voor.",
-    Verdict.SHOWN_AS_TEST: "Zichtbaar: deze leerling heeft er een licentie voor. Een toets opent alleen op school.",
-    Verdict.NO_CONSENT: "Niet zichtbaar: uw school heeft deze uitgeverij geen toestemming gegeven. "
-    "U regelt dat onder Beheer.",
-    Verdict.TEACHERS_ONLY: "Niet zichtbaar: dit is alleen voor leerkrachten.",
-    Verdict.NO_LICENCE: "Niet zichtbaar: de uitgeverij heeft deze leerling geen licentie gegeven. "
-    "Koppel bij de uitgeverij een licentie aan de leerling of de groep.",
-    Verdict.NOT_AT_SCHOOL: "Niet zichtbaar: dit is een toets, en die opent alleen op school.",
-    Verdict.NO_ADDRESS: "Niet zichtbaar als geheel; de onderdelen met een licentie wel.",
-    Verdict.COORDINATORS_ONLY: "Niet zichtbaar: dit is alleen voor ICT-coördinatoren.",
+    Verdict.SHOWN: mark("Zichtbaar: deze leerling heeft er een licentie voor."),
+    Verdict.SHOWN_AS_TEST: mark(
+        "Zichtbaar: deze leerling heeft er een licentie voor. Een toets opent alleen op school."
+    ),
+    Verdict.NO_CONSENT: mark(
+        "Niet zichtbaar: uw school heeft deze uitgeverij geen toestemming gegeven. U regelt dat onder Beheer."
+    ),
+    Verdict.TEACHERS_ONLY: mark("Niet zichtbaar: dit is alleen voor leerkrachten."),
+    Verdict.NO_LICENCE: mark(
+        "Niet zichtbaar: de uitgeverij heeft deze leerling geen licentie gegeven. "
+        "Koppel bij de uitgeverij een licentie aan de leerling of de groep."
+    ),
+    Verdict.NOT_AT_SCHOOL: mark("Niet zichtbaar: dit is een toets, en die opent alleen op school."),
+    Verdict.NO_ADDRESS: mark("Niet zichtbaar als geheel; de onderdelen met een licentie wel."),
+    Verdict.COORDINATORS_ONLY: mark("Niet zichtbaar: dit is alleen voor ICT-coördinatoren."),
 }
-NO_PORTAL = "De uitgeverij heeft nog geen adres van haar beheerportaal opgegeven."
+NO_PORTAL = mark("De uitgeverij heeft nog geen adres van haar beheerportaal opgegeven.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +112,17 @@ def read_material(
     for publisher, consent in publishers:
         own = applications.get(publisher.id, [])
         if consent is None:
-            found.append(OfPublisher(publisher.name, False, words[Verdict.NO_CONSENT], []))
+            found.append(OfPublisher(publisher.name, False, say(words[Verdict.NO_CONSENT]), []))
             continue
         pieces = [_portal(publisher, viewer, words)]
         pieces += [_piece(publisher, viewer, row, row.id in licensed, own, words) for row in own]
         found.append(OfPublisher(publisher.name, True, "", pieces))
     return found
+
+
+def words_for(viewer: Viewer) -> Mapping[Verdict, str]:
+    """The sentences for who looks for herself."""
+    return OF_COORDINATOR if viewer.is_coordinator else SENTENCES
 
 
 def tiles_of(material: Sequence[OfPublisher]) -> Sequence[Piece]:
@@ -144,7 +166,7 @@ def _piece(
         publisher=publisher.name,
         under=next((each.name for each in own if each.id == row.method_id), ""),
         verdict=verdict,
-        sentence=words[verdict],
+        sentence=say(words[verdict]),
         url=(row.url or "") if shown else "",
         picture=f"data:{media_type(row.icon)};base64,{row.icon.rpartition(',')[2]}" if shown and row.icon else "",
     )
@@ -153,7 +175,7 @@ def _piece(
 def _portal(publisher: PublisherRow, viewer: Viewer, words: Mapping[Verdict, str]) -> Piece:
     verdict = judge_portal(viewer, has_consent=True, has_address=publisher.portal_url is not None)
     sentence = {
-        Verdict.SHOWN: "U ziet dit: u bent ICT-coördinator, en uw school geeft deze uitgeverij toestemming.",
+        Verdict.SHOWN: mark("U ziet dit: u bent ICT-coördinator, en uw school geeft deze uitgeverij toestemming."),
         Verdict.NO_ADDRESS: NO_PORTAL,
     }.get(verdict, words[verdict])
     return Piece(
@@ -161,7 +183,7 @@ def _portal(publisher: PublisherRow, viewer: Viewer, words: Mapping[Verdict, str
         publisher=publisher.name,
         under="",
         verdict=verdict,
-        sentence=sentence,
+        sentence=say(sentence),
         url=(publisher.portal_url or "") if verdict.is_tile else "",
         picture="",
         is_portal=True,

@@ -56,7 +56,9 @@ class WireCase(WireModel):
     to: Code | None = Field(None, alias="naar")  # the school merged into, or the new code
     reason: LongText = Field(alias="reden")
     confirmed: Annotated[str, StringConstraints(strict=True, pattern="^[0-9a-f]{64}$")] | None = Field(
-        None, alias="vingerafdruk"
+        None,
+        alias="vingerafdruk",
+        examples=["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
     )
 
 
@@ -76,7 +78,7 @@ def submit_case(code: str, body: WireCase, db: Db) -> WireOutcome:
 
 def carry_out(db: Session, code: str, case: WireCase, now: datetime) -> WireOutcome:
     """Tell what would happen; do it when exactly that was confirmed. Raises NotFound, CaseNotPossible, CaseChanged."""
-    school = read_school(db, code, lock=True)
+    school = _lock_schools(db, code, case)
     end = db.get(SchoolEndRow, school.id)
     into = _check(db, school, end, case)
     sentences = _tell(db, school, end, into, case)
@@ -97,6 +99,15 @@ def carry_out(db: Session, code: str, case: WireCase, now: datetime) -> WireOutc
             _give_code(db, school, str(case.to), now)
     rebuild_answers(db, school, now)
     return WireOutcome(done=True, sentences=sentences, fingerprint=fingerprint)
+
+
+def _lock_schools(db: Session, code: str, case: WireCase) -> SchoolRow:
+    """The school, locked; of a merger both schools, by number, so that two mergers never wait for each other."""
+    if case.step is Step.MERGE and case.to is not None:
+        ids = {read_school(db, each).id for each in (code, case.to)}
+        db.execute(select(SchoolRow.id).where(SchoolRow.id.in_(ids)).order_by(SchoolRow.id).with_for_update())
+        db.expire_all()  # what was read before the locks may be old
+    return read_school(db, code, lock=True)
 
 
 def _check(db: Session, school: SchoolRow, end: SchoolEndRow | None, case: WireCase) -> SchoolRow | None:

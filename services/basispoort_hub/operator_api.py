@@ -15,12 +15,13 @@ from services.basispoort_hub.publisher_operator import LIVE, read_publisher, sav
 from services.basispoort_hub.tables import AdministrationKeyRow, FormerCodeRow, SchoolRow
 from shared.clock import now as present
 from shared.database import Db
+from shared.openapi import OperatorKey
 from shared.problems import CallerUnknown, Problem
 from shared.service_auth import bearer_hash, hash_key, new_key
 from shared.wire.base import Code, Email, LongText, RowId, Text, WireModel
 
 
-def check_operator(request: Request) -> None:
+def check_operator(request: Request, _key: OperatorKey) -> None:
     """Is the operator calling? Raises CallerUnknown."""
     expected: str = request.app.state.operator_key_hash
     if not hmac.compare_digest(bearer_hash(request), expected):

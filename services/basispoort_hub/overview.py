@@ -1,6 +1,5 @@
 """What the status page shows: how things stand for the signed-in person's school, read in one picture."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,41 +15,34 @@ from services.basispoort_hub.places import Place, read_place, read_schools
 from services.basispoort_hub.rosters import Layer, read_roster
 from services.basispoort_hub.sign_in import read_signed_in
 from services.basispoort_hub.tables import AccountRow, AppointmentRow, CoordinatorRow, EntryRow, HoldRow, SchoolRow
-from services.basispoort_hub.teachers import WireTeacher, read_invitations, read_teachers
+from services.basispoort_hub.teachers import count_accounts, read_invitations, read_teachers
 from services.basispoort_hub.valid_roster import read_holds
 from shared.brake import Cause, Held
 from shared.database import reading
+from shared.language import mark, say, say_count
 from shared.problems import NotSignedIn
 from shared.roster import Kind, Roster
 
-HELD = {
-    Cause.REMOVALS: "zouden verdwijnen",
-    Cause.SWAP: "lijkt iemand anders te worden",
-    Cause.ADDRESSES: "zouden een ander e-mailadres krijgen",
-    Cause.COORDINATOR: "zou als ICT-coördinator een ander e-mailadres krijgen",
-}
-
 BUTTONS = {
-    Choice.TRANSFER: "Overzetten: het zijn dezelfde personen",
-    Choice.SAME_PERSON: "Zelfde persoon: laat de wijziging door",
-    Choice.OTHER_PERSON: "Iemand anders: geef een nieuw nummer",
-    Choice.LET_GO: "Loslaten: laat het doorgaan",
-    Choice.KEEP: "Vasthouden, 60 dagen",
+    Choice.TRANSFER: mark("Overzetten: het zijn dezelfde personen"),
+    Choice.SAME_PERSON: mark("Zelfde persoon: laat de wijziging door"),
+    Choice.OTHER_PERSON: mark("Iemand anders: geef een nieuw nummer"),
+    Choice.LET_GO: mark("Loslaten: laat het doorgaan"),
+    Choice.KEEP: mark("Vasthouden, 60 dagen"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class OpenHold:
-    """What the brake holds now: who, what would happen, why, and what can be decided; all in Dutch."""
+    """What the brake holds now: who, what would happen, why, and what can be decided; all said already."""
 
     id: int
-    count: int
-    what: str
+    what: str  # 8 leerlingen zouden verdwijnen
     reason: str
     since: datetime
     kept_until: datetime | None
     people: Sequence[tuple[str, str]]  # name, what would happen
-    choices: Sequence[tuple[str, str]]  # value, text of the button
+    choices: Sequence[tuple[Choice, str]]  # value, text of the button
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +53,8 @@ class SchoolPicture:
     code: str
     number: int
     connection: WireConnection
-    teachers_readable: bool
     people: Mapping[str, int]  # kind -> how many in the valid roster
     accounts: Sequence[tuple[str, int]]  # state -> how many
-    teachers: Sequence[WireTeacher]
     holds: Sequence[OpenHold]
     consents: Sequence[Consent]
 
@@ -114,7 +104,6 @@ def read_overview(engine: Engine, request: Request, chosen: str) -> Overview | N
 
 
 def _read_school(db: Session, request: Request, school: SchoolRow) -> SchoolPicture:
-    teachers = read_teachers(db, school, request.app.state.links)
     rows = db.execute(
         select(EntryRow.kind, func.count())
         .where(EntryRow.school_id == school.id, EntryRow.layer == Layer.VALID)
@@ -126,10 +115,8 @@ def _read_school(db: Session, request: Request, school: SchoolRow) -> SchoolPict
         code=school.code,
         number=school.id,
         connection=connection_of(school),
-        teachers_readable=school.teachers_readable,
         people={kind.value: counts.get(kind, 0) for kind in Kind},
-        accounts=sorted(Counter(teacher.account for teacher in teachers).items()),
-        teachers=teachers,
+        accounts=count_accounts(read_teachers(db, school, request.app.state.links)),
         holds=_read_open_holds(db, school.id),
         consents=read_consents(db, school.id),
     )
@@ -146,14 +133,44 @@ def _read_open_holds(db: Session, school_id: int) -> list[OpenHold]:
 def _open_hold(row: HoldRow, held: Held, valid: Roster, mirror: Roster) -> OpenHold:
     return OpenHold(
         id=row.id,
-        count=len(held.keys),
-        what=HELD[held.cause],
-        reason=REASONS[held.cause, held.kind],
+        what=_what(held),
+        reason=say(REASONS[held.cause, held.kind]),
         since=row.opened_at,
         kept_until=row.kept_until,
         people=sorted(describe_held(held, valid, mirror)),
-        choices=[(choice.value, BUTTONS[choice]) for choice in BUTTONS if _makes_sense(choice, held)],
+        choices=[(choice, say(BUTTONS[choice])) for choice in BUTTONS if _makes_sense(choice, held)],
     )
+
+
+def _what(held: Held) -> str:
+    count = len(held.keys)
+    match held.cause, held.kind:
+        case Cause.REMOVALS, Kind.PUPIL:
+            return say_count("%(n)s leerling zou verdwijnen", "%(n)s leerlingen zouden verdwijnen", count)
+        case Cause.REMOVALS, _:
+            return say_count("%(n)s leerkracht zou verdwijnen", "%(n)s leerkrachten zouden verdwijnen", count)
+        case Cause.SWAP, Kind.PUPIL:
+            return say_count(
+                "%(n)s leerling lijkt iemand anders te worden", "%(n)s leerlingen lijken iemand anders te worden", count
+            )
+        case Cause.SWAP, _:
+            return say_count(
+                "%(n)s leerkracht lijkt iemand anders te worden",
+                "%(n)s leerkrachten lijken iemand anders te worden",
+                count,
+            )
+        case Cause.ADDRESSES, _:
+            return say_count(
+                "%(n)s leerkracht zou een ander e-mailadres krijgen",
+                "%(n)s leerkrachten zouden een ander e-mailadres krijgen",
+                count,
+            )
+        case _:
+            return say_count(
+                "%(n)s leerkracht zou als ICT-coördinator een ander e-mailadres krijgen",
+                "%(n)s leerkrachten zouden als ICT-coördinator een ander e-mailadres krijgen",
+                count,
+            )
 
 
 def _makes_sense(choice: Choice, held: Held) -> bool:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from services.basispoort_hub.domains import save_announced_domains
 from services.basispoort_hub.feed import save_permission_change
-from services.basispoort_hub.intake import CallingAdministration, read_school, waits_for
+from services.basispoort_hub.intake import CallingAdministration, SchoolEnded, read_school, waits_for
 from services.basispoort_hub.shared_data import shared_sentences
 from services.basispoort_hub.sign_in import CurrentAccount, read_coordinated_school, read_coordinator
 from services.basispoort_hub.tables import PermissionRequestRow, PermissionRow, PublisherRow, SchoolRow
@@ -91,6 +91,7 @@ def receive_announcement(code: str, body: WireAnnouncement, administration: Call
 
 @router.get("/koppeling")
 def show_connection(code: str, request: Request, _account: CurrentAccount, db: ReadDb) -> WireConnection:
+    """Both switches, and what is awaited."""
     return connection_of(read_coordinated_school(request, db, code))
 
 
@@ -105,9 +106,11 @@ def submit_connection(
 
 
 def save_connection(school: SchoolRow, administration: str, *, is_on: bool) -> None:
-    """Set the switch of the (locked) school. Raises UnknownAdministration."""
+    """Set the switch of the (locked) school. Raises UnknownAdministration, SchoolEnded."""
     if administration != ADMINISTRATION:
         raise UnknownAdministration
+    if is_on and not school.is_active:
+        raise SchoolEnded
     school.administration, school.connection_on = administration, is_on
 
 

@@ -1,18 +1,28 @@
-"""Where a signed-in person stands: at which school, as whom, and where else she could be."""
+"""Where a signed-in person stands: at which school, as whom, whom she can ask, and where else she could be."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from fastapi import Request
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from services.basispoort_hub.account_book import COUNTS
+from services.basispoort_hub.coordinators import read_coordinators
 from services.basispoort_hub.intake import read_school
 from services.basispoort_hub.rules.tiles import Viewer
 from services.basispoort_hub.sign_in import read_signed_in
-from services.basispoort_hub.tables import AccountRow, AppointmentRow, CoordinatorRow, SchoolRow
+from services.basispoort_hub.tables import AccountRow, AppointmentRow, CoordinatorRow, SchoolEndRow, SchoolRow
 from shared.problems import NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class SchoolEnd:
+    """The school closed, or went on in the one called `into`."""
+
+    at: datetime
+    into: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +37,8 @@ class Place:
     is_coordinator: bool
     person_ids: frozenset[int]
     schools: Sequence[tuple[str, str]]  # (code, name) of everywhere she works, this school too
+    coordinators: Sequence[str]  # their names
+    end: SchoolEnd | None
 
     @property
     def viewer(self) -> Viewer:
@@ -36,6 +48,11 @@ class Place:
 def read_schools(request: Request, db: Session) -> Sequence[tuple[str, str]]:
     """(code, name) of every school where the signed-in person works or coordinates. Raises NotSignedIn."""
     return _read_schools(db, read_signed_in(request, db).account_id)
+
+
+def read_user_name(request: Request, db: Session) -> str:
+    """The address under which somebody is signed in. Raises NotSignedIn."""
+    return db.get_one(AccountRow, read_signed_in(request, db).account_id).email
 
 
 def read_place(request: Request, db: Session, code: str) -> Place:
@@ -62,7 +79,19 @@ def read_place(request: Request, db: Session, code: str) -> Place:
         is_coordinator=role is not None,
         person_ids=frozenset(own | set(appointed)),
         schools=schools,
+        coordinators=[name for _, name, _, _ in read_coordinators(db, school.id)],
+        end=_read_end(db, school.id),
     )
+
+
+def _read_end(db: Session, school_id: int) -> SchoolEnd | None:
+    query = (
+        select(SchoolEndRow.ended_at, SchoolRow.name)
+        .outerjoin(SchoolRow, SchoolRow.id == SchoolEndRow.into_id)
+        .where(SchoolEndRow.school_id == school_id)
+    )
+    found = db.execute(query).first()
+    return SchoolEnd(*found) if found is not None else None
 
 
 def read_managed_place(request: Request, db: Session, code: str) -> Place:

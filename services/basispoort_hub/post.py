@@ -29,6 +29,7 @@ from services.basispoort_hub.tables import (
 from shared.brake import Cause
 from shared.clock import now as present
 from shared.database import reading, writing
+from shared.logs import log
 from shared.mail import Mailer, render_mail
 from shared.outbox import Sender, save_message
 
@@ -169,7 +170,12 @@ def _domain_moved(
     addresses = [*([] if is_other else [email]), *addresses_elsewhere(email, read_announced_domains(db, school_id))]
     if not addresses:
         return None
-    values = {"school": db.get_one(SchoolRow, school_id).name, "aantal": people, "adres": f"{links.base_url}/"}
+    school = db.get_one(SchoolRow, school_id)
+    values = {
+        "school": school.name,
+        "aantal": people,
+        "adres": f"{links.base_url}/scholen/{school.code}/leerkrachten",
+    }
     return Letter(addresses[0], "domein-gewijzigd.txt", values, f"message-{number}")
 
 
@@ -189,7 +195,8 @@ def _consent_asked(db: Session, links: LinkMaker, number: int, request_id: int, 
 
 def _webhook_off(db: Session, links: LinkMaker, number: int, publisher_id: int) -> Letter | None:
     publisher = db.get_one(PublisherRow, publisher_id)
-    if publisher.helpdesk_email is None:
+    if publisher.helpdesk_email is None:  # the operator is the only one left: this line, and `schakel publisher list`
+        log.error("webhook_off_untold", publisher=publisher_id)
         return None
     values = {"uitgever": publisher.name, "adres": f"{links.base_url}/"}
     return Letter(publisher.helpdesk_email, "webhook-uit.txt", values, f"message-{number}")

@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 from services.basispoort_hub.answers import select_pupils
 from services.basispoort_hub.fast_reads import PermissionMissing, Reader, Wanted, answer, read_found, wanted_of
 from services.basispoort_hub.permission_requests import has_permission
-from services.basispoort_hub.publisher_callers import CallingPublisher, calling_publisher
+from services.basispoort_hub.publisher_callers import PROVEN, CallingPublisher, calling_publisher
 from services.basispoort_hub.tables import PermissionRow, SchoolRow
 from shared.database import ReadDb
 from shared.problems import NotFound
-from shared.wire.base import Day
+from shared.wire.base import Day, WholeId
 from shared.wire.schools import (
     InstitutionDetails,
     InstitutionGroups,
@@ -24,11 +24,13 @@ from shared.wire.schools import (
     InstitutionStaff,
 )
 
-router = APIRouter(prefix="/rest/v2", tags=["uitgevers"])
+# most routes look for themselves who is calling, in the statement or the picture that gives the answer
+router = APIRouter(prefix="/rest/v2", tags=["uitgevers"], dependencies=PROVEN)
 InstitutionId = Annotated[int, Field(ge=1, lt=2**63)]
 IfNoneMatch = Annotated[str | None, Header(max_length=2000)]
 MOST_ASKED = 20_000
-AskedIds = Annotated[list[Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)]], Field(max_length=MOST_ASKED)]
+BODY_LIMITS = {"leerlingen_eckid": 6_000_000}  # last segment of a path -> bytes; 20,000 of 256 signs
+AskedIds = Annotated[list[WholeId], Field(max_length=MOST_ASKED)]
 AskedEckIds = Annotated[
     list[Annotated[str, StringConstraints(strict=True, max_length=256)]], Field(max_length=MOST_ASKED)
 ]
@@ -86,12 +88,14 @@ async def show_details(institution_id: InstitutionId, request: Request, if_none_
 @router.head("/instellingen/{institution_id}/groepen", include_in_schema=False)
 @router.get("/instellingen/{institution_id}/groepen", response_model=InstitutionGroups, responses=CONDITIONAL)
 async def show_groups(institution_id: InstitutionId, request: Request, if_none_match: IfNoneMatch = None) -> Response:
+    """Home groups and composite groups."""
     return await _serve(request, institution_id, "groepen", if_none_match)
 
 
 @router.head("/instellingen/{institution_id}/leerlingen", include_in_schema=False)
 @router.get("/instellingen/{institution_id}/leerlingen", response_model=InstitutionPupils, responses=CONDITIONAL)
 async def show_pupils(institution_id: InstitutionId, request: Request, if_none_match: IfNoneMatch = None) -> Response:
+    """Every pupil, with the group and the year."""
     return await _serve(request, institution_id, "leerlingen", if_none_match)
 
 
@@ -116,6 +120,7 @@ def show_pupils_by_eck_id(
 @router.head("/instellingen/{institution_id}/staf", include_in_schema=False)
 @router.get("/instellingen/{institution_id}/staf", response_model=InstitutionStaff, responses=CONDITIONAL)
 async def show_staff(institution_id: InstitutionId, request: Request, if_none_match: IfNoneMatch = None) -> Response:
+    """Every member of staff, the coordinators outside the roster too."""
     return await _serve(request, institution_id, "staf", if_none_match)
 
 

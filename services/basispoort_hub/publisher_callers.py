@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -13,7 +14,7 @@ from urllib.parse import unquote
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Security
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -23,11 +24,14 @@ from services.basispoort_hub.tables import PublisherCertificateRow, PublisherKey
 from shared.clock import now as present
 from shared.database import reading
 from shared.logs import log
+from shared.openapi import CLIENT_CERTIFICATE, bearer_key
 from shared.problems import CallerUnknown
 from shared.service_auth import bearer_hash
 from shared.tls import PEER_ADDRESS, PEER_CERTIFICATE
 
 LONGEST_HEADER = 16_384
+KEY = Security(bearer_key("uitgeverssleutel", "A key of the publisher."))
+PROVEN = [KEY, CLIENT_CERTIFICATE]  # either; for the description of routes without `CallingPublisher`
 _CALLER, _HEADERS = "schakel.publisher", "schakel.headers"  # in the scope
 
 
@@ -57,22 +61,74 @@ class ProxyCertificates:
         return any(peer in network for network in self.networks)
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a caller shows: the fingerprint of a certificate, the hash of a key, or both.
+
+    `has_key` without a `key_hash`: what stands there beside a certificate can be no key.
+    """
+
+    fingerprint: str | None
+    key_hash: str | None
+    has_key: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A certificate as it is known here."""
+
+    publisher_id: int
+    not_after: datetime
+    revoked_at: datetime | None
+
+
+def shown_by(request: Request) -> Shown:
+    """Raises CallerUnknown for who shows nothing, CertificateRefused for a header that holds no certificate."""
+    certificate = _certificate_of(request)
+    if certificate is None:
+        return Shown(None, bearer_hash(request), has_key=True)
+    key_hash = None
+    has_key = "authorization" in request.headers
+    if has_key:
+        with suppress(CallerUnknown):  # the certificate is looked at first
+            key_hash = bearer_hash(request)
+    return Shown(fingerprint_of(certificate), key_hash, has_key)
+
+
+def decide_caller(shown: Shown, certificate: Registered | None, key_of: int | None, now: datetime) -> int:
+    """The publisher, from what is known of what was shown. `key_of`: whose live key it is.
+
+    A certificate and a key together must be of one publisher. Raises CallerUnknown, CertificateRefused.
+    """
+    if shown.fingerprint is not None:
+        if certificate is None:
+            raise _refused("onbekend")
+        if certificate.revoked_at is not None:
+            raise _refused("ingetrokken")
+        if certificate.not_after <= now:  # a connection can outlive its certificate
+            raise _refused("verlopen")
+        if not shown.has_key:
+            return certificate.publisher_id
+    if key_of is None:
+        raise CallerUnknown(headers={"WWW-Authenticate": "Bearer"})
+    if certificate is not None and certificate.publisher_id != key_of:
+        raise _refused("andere-uitgever")
+    return key_of
+
+
 def calling_publisher(request: Request, db: Session) -> int:
     """The number of the publisher that is calling; takes one request from its quota.
 
-    A certificate and a key together must be of one publisher. Raises CallerUnknown, CertificateRefused, QuotaSpent.
+    Raises CallerUnknown, CertificateRefused, QuotaSpent.
     """
     scope = request.scope
     if (known := scope.get(_CALLER)) is not None:  # asked before in this request
         return int(known)
-    certificate = _certificate_of(request)
-    if certificate is None:
-        publisher_id, own_quota = _by_key(request, db)
-    else:
-        publisher_id, own_quota = _by_certificate(db, certificate, present())
-        if "authorization" in request.headers and _by_key(request, db)[0] != publisher_id:
-            raise _refused("andere-uitgever")
-    spend_request(request, publisher_id, own_quota)
+    shown = shown_by(request)
+    certificate, quota = _read_certificate(db, shown.fingerprint)
+    key_of, quota_of_key = _read_key(db, shown.key_hash)
+    publisher_id = decide_caller(shown, certificate, key_of, present())
+    spend_request(request, publisher_id, quota_of_key if certificate is None else quota)
     return publisher_id
 
 
@@ -85,14 +141,9 @@ def spend_request(request: Request, publisher_id: int, own_quota: int | None) ->
         request.scope[_HEADERS] = standing.headers()
 
 
-def comes_with_certificate(request: Request) -> bool:
-    """Whether a certificate may be at play, so that a look at the key alone is not enough."""
-    proxies: ProxyCertificates = request.app.state.proxy_certificates
-    has_one = request.scope.get(PEER_CERTIFICATE) is not None
-    return has_one or bool(proxies.header and proxies.header in request.headers)
-
-
-def _calling(request: Request) -> int:
+def _calling(
+    request: Request, _key: Annotated[object, KEY], _certificate: Annotated[object, CLIENT_CERTIFICATE]
+) -> int:
     with reading(request.app.state.engine) as db:
         return calling_publisher(request, db)
 
@@ -106,35 +157,31 @@ def fingerprint_of(der: bytes) -> str:
     return hashlib.sha256(der).hexdigest()
 
 
-def _by_key(request: Request, db: Session) -> tuple[int, int | None]:
-    row = db.execute(
+def _read_key(db: Session, key_hash: str | None) -> tuple[int | None, int | None]:
+    """(the publisher whose live key it is, its own quota)."""
+    query = (
         select(PublisherKeyRow.publisher_id, PublisherRow.requests_per_minute)
         .join(PublisherRow, PublisherRow.id == PublisherKeyRow.publisher_id)
-        .where(PublisherKeyRow.key_hash == bearer_hash(request), PublisherKeyRow.revoked_at.is_(None))
-    ).first()
-    if row is None:
-        raise CallerUnknown(headers={"WWW-Authenticate": "Bearer"})
-    return row.publisher_id, row.requests_per_minute
+        .where(PublisherKeyRow.key_hash == key_hash, PublisherKeyRow.revoked_at.is_(None))
+    )
+    row = None if key_hash is None else db.execute(query).first()
+    return (None, None) if row is None else (row.publisher_id, row.requests_per_minute)
 
 
-def _by_certificate(db: Session, der: bytes, now: datetime) -> tuple[int, int | None]:
-    row = db.execute(
-        select(
-            PublisherCertificateRow.publisher_id,
-            PublisherCertificateRow.not_after,
-            PublisherCertificateRow.revoked_at,
-            PublisherRow.requests_per_minute,
-        )
+def _read_certificate(db: Session, fingerprint: str | None) -> tuple[Registered | None, int | None]:
+    """(the certificate as it is known here, the quota of its publisher)."""
+    columns = (
+        PublisherCertificateRow.publisher_id,
+        PublisherCertificateRow.not_after,
+        PublisherCertificateRow.revoked_at,
+    )
+    query = (
+        select(*columns, PublisherRow.requests_per_minute)
         .join(PublisherRow, PublisherRow.id == PublisherCertificateRow.publisher_id)
-        .where(PublisherCertificateRow.fingerprint == fingerprint_of(der))
-    ).first()
-    if row is None:
-        raise _refused("onbekend")
-    if row.revoked_at is not None:
-        raise _refused("ingetrokken")
-    if row.not_after <= now:  # a connection can outlive its certificate
-        raise _refused("verlopen")
-    return row.publisher_id, row.requests_per_minute
+        .where(PublisherCertificateRow.fingerprint == fingerprint)
+    )
+    row = None if fingerprint is None else db.execute(query).first()
+    return (None, None) if row is None else (Registered(*row[:3]), row.requests_per_minute)
 
 
 def _certificate_of(request: Request) -> bytes | None:

@@ -9,7 +9,14 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from services.basispoort_hub.publisher_callers import fingerprint_of
-from services.basispoort_hub.tables import LikaCodeRow, PublisherCertificateRow, PublisherKeyRow, PublisherRow
+from services.basispoort_hub.tables import (
+    LikaCodeRow,
+    PublisherCertificateRow,
+    PublisherKeyRow,
+    PublisherRow,
+    WebhookRow,
+)
+from shared.clock import AMSTERDAM
 from shared.problems import NotFound, Problem
 from shared.service_auth import hash_key, new_key
 
@@ -44,12 +51,30 @@ class CertificateState:
 
 
 @dataclass(frozen=True, slots=True)
+class WebhookState:
+    failing_since: datetime | None
+    disabled_at: datetime | None
+    has_helpdesk: bool
+
+    @property
+    def sentence(self) -> str:
+        """In Dutch, for the operator. Who has no helpdesk could not be told that the webhook is off."""
+        if self.disabled_at is not None:
+            untold = "" if self.has_helpdesk else "; niemand gemaild: geen helpdeskadres"
+            return f"uit sinds {self.disabled_at.astimezone(AMSTERDAM):%d-%m-%Y}{untold}"
+        if self.failing_since is not None:
+            return f"mislukt sinds {self.failing_since.astimezone(AMSTERDAM):%d-%m-%Y}"
+        return "aan"
+
+
+@dataclass(frozen=True, slots=True)
 class PublisherState:
     code: str
     name: str
     requests_per_minute: int | None
     live_keys: int
     certificates: Sequence[CertificateState]
+    webhook: WebhookState | None
 
 
 def check_publisher_code(code: str) -> None:
@@ -148,7 +173,10 @@ def read_publishers(db: Session) -> list[PublisherState]:
         )
         live_keys = len(list(db.scalars(keys)))
         certificates = _read_certificates(db, row.id)
-        found.append(PublisherState(row.code, row.name, row.requests_per_minute, live_keys, certificates))
+        hook = db.get(WebhookRow, row.id)
+        has_helpdesk = row.helpdesk_email is not None
+        webhook = None if hook is None else WebhookState(hook.failing_since, hook.disabled_at, has_helpdesk)
+        found.append(PublisherState(row.code, row.name, row.requests_per_minute, live_keys, certificates, webhook))
     return found
 
 

@@ -24,6 +24,7 @@ MOST_FOUND = 100
 
 router = APIRouter()
 Sought = Annotated[str | None, AfterValidator(lambda text: None if text is None else tidy(text))]
+STORABLE = r"^[^\x00]*$"
 
 
 class WireSchoolAddress(WireModel):
@@ -45,12 +46,12 @@ class WireSchoolAddress(WireModel):
 def search_institutions(
     publisher: CallingPublisher,
     db: ReadDb,
-    name: Annotated[Sought, Query(alias="naam", max_length=200)] = None,
-    brincode: Annotated[Sought, Query(max_length=10)] = None,
-    address: Annotated[Sought, Query(alias="adres", max_length=200)] = None,
-    postal_code: Annotated[Sought, Query(alias="postcode", max_length=10)] = None,
-    town: Annotated[Sought, Query(alias="plaatsnaam", max_length=200)] = None,
-    board_code: Annotated[Sought, Query(alias="bestuurscode", max_length=20)] = None,
+    name: Annotated[Sought, Query(alias="naam", max_length=200, pattern=STORABLE)] = None,
+    brincode: Annotated[Sought, Query(max_length=10, pattern=STORABLE)] = None,
+    address: Annotated[Sought, Query(alias="adres", max_length=200, pattern=STORABLE)] = None,
+    postal_code: Annotated[Sought, Query(alias="postcode", max_length=10, pattern=STORABLE)] = None,
+    town: Annotated[Sought, Query(alias="plaatsnaam", max_length=200, pattern=STORABLE)] = None,
+    board_code: Annotated[Sought, Query(alias="bestuurscode", max_length=20, pattern=STORABLE)] = None,
     active_only: Annotated[bool, Query(alias="activeOnly")] = True,
 ) -> list[InstitutionSearchResult]:
     """Institutions that fit all that is given, the first 100 by id; without anything given, none.

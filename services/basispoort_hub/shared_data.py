@@ -5,50 +5,51 @@ from functools import cache
 
 from pydantic import BaseModel
 
+from shared.language import mark
 from shared.wire.schools import InstitutionDetails, PersonalData, RestGroup, RestPupil, RestStaffMember
 
 _OF_WHOM: dict[str, type[BaseModel]] = {
-    "leerlingen": RestPupil,
-    "leerkrachten": RestStaffMember,
-    "groepen": RestGroup,
-    "de school": InstitutionDetails,
+    mark("leerlingen"): RestPupil,
+    mark("leerkrachten"): RestStaffMember,
+    mark("groepen"): RestGroup,
+    mark("de school"): InstitutionDetails,
 }
 _IN_DUTCH = {  # name on the wire -> what a coordinator calls it; None: says nothing about anybody
-    "id": "nummer in Basispoort",
-    "eckid": "ECK iD",
-    "lasKey": "sleutel in de leerlingadministratie",
-    "achternaam": "achternaam",
-    "voornaam": "voornaam",
-    "voorvoegsel": "voorvoegsel",
-    "voorletters": "voorletters",
-    "jaargroep": "leerjaar",
-    "groep": "groep",
-    "groepen": "groepen",
-    "subgroepen": "samengestelde groepen",
-    "emailadres": "e-mailadres",
-    "einddatum": "einddatum van de aanstelling",
-    "rollen": "rol",
-    "naam": "naam",
-    "omschrijving": "omschrijving",
-    "straat": "straat",
-    "huisnummer": "huisnummer",
-    "huisnummertoevoeging": "toevoeging bij het huisnummer",
-    "postcode": "postcode",
-    "woonplaats": "woonplaats",
-    "brincode": "BRIN",
-    "dependancecode": "vestigingsnummer",
-    "schoolkey": "sleutel van de school in de leerlingadministratie",
-    "instellingRef": "verwijzing voor snelkoppelingen",
-    "bestuurscode": "bestuursnummer",
-    "actief": "of de school nog bestaat",
-    "gefuseerdNaar": "de school waarin zij is opgegaan",
+    "id": mark("nummer in Basispoort"),
+    "eckid": mark("ECK iD"),
+    "lasKey": mark("sleutel in de leerlingadministratie"),
+    "achternaam": mark("achternaam"),
+    "voornaam": mark("voornaam"),
+    "voorvoegsel": mark("voorvoegsel"),
+    "voorletters": mark("voorletters"),
+    "jaargroep": mark("leerjaar"),
+    "groep": mark("groep"),
+    "groepen": mark("groepen"),
+    "subgroepen": mark("samengestelde groepen"),
+    "emailadres": mark("e-mailadres"),
+    "einddatum": mark("einddatum van de aanstelling"),
+    "rollen": mark("rol"),
+    "naam": mark("naam"),
+    "omschrijving": mark("omschrijving"),
+    "straat": mark("straat"),
+    "huisnummer": mark("huisnummer"),
+    "huisnummertoevoeging": mark("toevoeging bij het huisnummer"),
+    "postcode": mark("postcode"),
+    "woonplaats": mark("woonplaats"),
+    "brincode": mark("BRIN"),
+    "dependancecode": mark("vestigingsnummer"),
+    "schoolkey": mark("sleutel van de school in de leerlingadministratie"),
+    "instellingRef": mark("verwijzing voor snelkoppelingen"),
+    "bestuurscode": mark("bestuursnummer"),
+    "actief": mark("of de school nog bestaat"),
+    "gefuseerdNaar": mark("de school waarin zij is opgegaan"),
     "metaResult": None,
 }
 
 
 @cache
 def shared_fields() -> Sequence[tuple[str, Sequence[tuple[str, str]]]]:
-    """(of whom, [(name on the wire, name in Dutch)]). A field that nobody has put into Dutch stops the start."""
+    """(of whom, [(name on the wire, a marked name)]). A field that nobody has put into Dutch stops the start."""
     return [(whom, [(name, text) for name in _names(body) if (text := _IN_DUTCH[name])])
             for whom, body in _OF_WHOM.items()]  # fmt: skip
 

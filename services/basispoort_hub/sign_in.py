@@ -16,6 +16,8 @@ from shared.browser import Pages, see_other
 from shared.clock import now as present
 from shared.database import Db, reading, writing
 from shared.identifiers import SchoolCode, parse_email
+from shared.language import mark, say
+from shared.openapi import SessionCookie
 from shared.passwords import password_fits
 from shared.problems import NotFound, NotSignedIn, Problem, TooManyAttempts
 from shared.sessions import end_session, read_user_id, start_session
@@ -23,8 +25,8 @@ from shared.sessions import end_session, read_user_id, start_session
 router = APIRouter(tags=["inloggen"])
 
 MESSAGES = {  # what a redirect may say on the sign-in page
-    "geactiveerd": "Uw account is actief. U kunt nu inloggen met uw e-mailadres en wachtwoord.",
-    "uitgelogd": "U bent uitgelogd.",
+    "geactiveerd": mark("Uw account is actief. U kunt nu inloggen met uw e-mailadres en wachtwoord."),
+    "uitgelogd": mark("U bent uitgelogd."),
 }
 LONGEST_TYPED = 1000  # characters; nobody's password is longer, and hashing takes time
 
@@ -58,7 +60,7 @@ def read_signed_in(request: Request, db: Session) -> SignedIn:
     return SignedIn(account_id)
 
 
-def _signed_in(request: Request) -> SignedIn:
+def _signed_in(request: Request, _cookie: SessionCookie) -> SignedIn:
     with reading(request.app.state.engine) as db:
         return read_signed_in(request, db)
 
@@ -96,7 +98,7 @@ def read_coordinated_school(request: Request, db: Session, code: str, *, lock: b
 @router.get("/inloggen", include_in_schema=False)
 def show_sign_in(request: Request, message: Annotated[str, Query(alias="bericht")] = "") -> Response:
     pages: Pages = request.app.state.pages
-    return pages.render(request, "inloggen.html", melding=MESSAGES.get(message, ""))
+    return pages.render(request, "inloggen.html", melding=say(MESSAGES[message]) if message in MESSAGES else "")
 
 
 @router.post("/inloggen", status_code=303, response_class=Response)
@@ -118,7 +120,7 @@ def submit_sign_in(
     with writing(engine) as db:
         wait = claim_attempt(db, AttemptRow, email, network, now)
     if wait is not None:
-        raise TooManyAttempts(headers={"Retry-After": str(int(wait.total_seconds()) + 1)})
+        return _refuse(request, TooManyAttempts(headers={"Retry-After": str(int(wait.total_seconds()) + 1)}), typed)
     with reading(engine) as db:
         hashed = db.scalar(
             select(AccountRow.password_hash).where(AccountRow.email == email, AccountRow.state == State.ACTIVE)
@@ -126,12 +128,20 @@ def submit_sign_in(
     fits = password_fits(hashed, password)
     cookie = _start(engine, request, email, hashed, network, now) if fits and hashed is not None else None
     if cookie is None:
-        if pages.wants_page(request):
-            return pages.render(request, "inloggen.html", 401, fout=SignInFailed.uitleg, ingevuld=typed)
-        raise SignInFailed
+        return _refuse(request, SignInFailed(), typed)
     answer = see_other("/")
     pages.set_session(answer, cookie)
     return answer
+
+
+def _refuse(request: Request, problem: Problem, typed: str) -> Response:
+    """The form again with the reason and what was typed; for a program the problem itself."""
+    pages: Pages = request.app.state.pages
+    if not pages.wants_page(request):
+        raise problem
+    page = pages.render(request, "inloggen.html", problem.status, fout=say(problem.uitleg), ingevuld=typed)
+    page.headers.update(problem.headers)
+    return page
 
 
 def _start(engine: Engine, request: Request, email: str, hashed: str, network: str, now: datetime) -> str | None:

@@ -8,13 +8,14 @@ from sqlalchemy.orm import Session
 
 from services.basispoort_hub.accounts import read_staff_states
 from services.basispoort_hub.coordinators import read_coordinators
-from services.basispoort_hub.intake import read_administration, waits_for
+from services.basispoort_hub.intake import AdministrationKey, read_administration, waits_for
 from services.basispoort_hub.links import LinkMaker
 from services.basispoort_hub.rosters import Layer, read_people, read_roster
 from services.basispoort_hub.sign_in import CurrentAccount, SignedIn, read_coordinated_school, read_signed_in
 from services.basispoort_hub.tables import SchoolRow
 from shared.clock import now as present
 from shared.database import Db, reading
+from shared.openapi import SessionCookie
 from shared.problems import Problem, WrongSchool
 from shared.roster import Kind
 from shared.wire.base import Flag, WireModel
@@ -48,7 +49,7 @@ def save_readable(request: Request, db: Session, code: str, *, is_readable: bool
     school.teachers_readable = is_readable
 
 
-def _reader(request: Request) -> SignedIn | str:
+def _reader(request: Request, _key: AdministrationKey, _cookie: SessionCookie) -> SignedIn | str:
     with reading(request.app.state.engine) as db:
         if "authorization" in request.headers:
             return read_administration(request, db)

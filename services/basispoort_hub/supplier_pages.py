@@ -3,6 +3,9 @@
 from fastapi import APIRouter, Request, Response
 
 from shared.browser import Pages
+from shared.deprecation import Operations
+
+LEAVING: Operations = {}  # what will go, and when; see "What stays as it is" in docs/suppliers.md
 
 router = APIRouter()
 
@@ -17,4 +20,5 @@ def show_for_suppliers(request: Request) -> Response:
         "leveranciers.html",
         per_minute=state.quota.per_minute,
         has_sandbox=bool(state.sandbox_pupils),
+        leaving=sorted(state.leaving.items()),
     )

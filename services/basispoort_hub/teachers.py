@@ -1,6 +1,8 @@
 """The tab Leerkrachten: who is known here, under which address, with which groups; links sent again; invitations."""
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from fastapi import APIRouter, Request
@@ -11,6 +13,7 @@ from sqlalchemy.orm import Session
 from services.basispoort_hub.account_book import WAITS, AccountBook
 from services.basispoort_hub.accounts import AccountState, read_staff_states
 from services.basispoort_hub.coordinators import read_coordinators
+from services.basispoort_hub.domains import read_announced_domains
 from services.basispoort_hub.intake import read_school
 from services.basispoort_hub.links import LinkMaker
 from services.basispoort_hub.rosters import Layer, read_people, read_roster
@@ -20,6 +23,7 @@ from services.basispoort_hub.staff_list import StaffReader, check_readable, read
 from services.basispoort_hub.tables import AppointmentRow, PersonRow, SchoolRow
 from shared.clock import now as present
 from shared.database import Db, ReadDb
+from shared.language import mark
 from shared.problems import NotFound, Problem
 from shared.roster import Kind, Roster, StaffMember
 from shared.wire.base import RowId, WireModel
@@ -76,6 +80,17 @@ class WireInvitation(WireModel):
     school: str
 
 
+@dataclass(frozen=True, slots=True)
+class StaffPicture:
+    """The tab as its coordinator sees it. `domains`: (old, new) of every announced change of mail domain."""
+
+    teachers: Sequence[WireTeacher]
+    accounts: Sequence[tuple[str, int]]
+    coordinators: Sequence[WireCoordinator]
+    is_readable: bool
+    domains: Sequence[tuple[str, str]]
+
+
 @router.get("/scholen/{code}/leerkrachten")
 def show_teachers(code: str, request: Request, reader: StaffReader, db: ReadDb) -> WireTeachers | WireKnownStaff:
     """Every member of staff of the school, with the state of the account.
@@ -88,11 +103,33 @@ def show_teachers(code: str, request: Request, reader: StaffReader, db: ReadDb) 
         check_readable(known, reader)
         return read_known_staff(db, known, request.app.state.links)
     school = read_coordinated_school(request, db, code)
-    coordinators = [
+    teachers = read_teachers(db, school, request.app.state.links)
+    return WireTeachers(teachers=teachers, coordinators=_read_coordinators(db, school.id))
+
+
+def _read_coordinators(db: Session, school_id: int) -> list[WireCoordinator]:
+    return [
         WireCoordinator(name=name, email=email, is_active=state == State.ACTIVE)
-        for _, name, email, state in read_coordinators(db, school.id)
+        for _, name, email, state in read_coordinators(db, school_id)
     ]
-    return WireTeachers(teachers=read_teachers(db, school, request.app.state.links), coordinators=coordinators)
+
+
+def read_staff_picture(db: Session, school_id: int, links: LinkMaker) -> StaffPicture:
+    """Everything on the tab."""
+    school = db.get_one(SchoolRow, school_id)
+    teachers = read_teachers(db, school, links)
+    return StaffPicture(
+        teachers=teachers,
+        accounts=count_accounts(teachers),
+        coordinators=_read_coordinators(db, school_id),
+        is_readable=school.teachers_readable,
+        domains=sorted(read_announced_domains(db, school_id)),
+    )
+
+
+def count_accounts(teachers: Sequence[WireTeacher]) -> Sequence[tuple[str, int]]:
+    """(state, how many) of the accounts."""
+    return sorted(Counter(teacher.account for teacher in teachers).items())
 
 
 def read_teachers(db: Session, school: SchoolRow, links: LinkMaker) -> list[WireTeacher]:
@@ -112,7 +149,7 @@ def _teacher(person_id: int, member: StaffMember, roster: Roster, state: Account
     link = None
     if state is not None and state.link is not None:
         link = WireLink(state=state.link, at=state.link_at, until=state.link_until)
-    without = "geen e-mailadres" if member.email is None else "gesloten"
+    without = mark("geen e-mailadres") if member.email is None else mark("gesloten")
     return WireTeacher(
         id=person_id,
         name=member.full_name,
@@ -126,7 +163,12 @@ def _teacher(person_id: int, member: StaffMember, roster: Roster, state: Account
 
 @router.post("/scholen/{code}/leerkrachten/{person_id}/activatielink", status_code=202)
 def submit_link_again(code: str, person_id: RowId, request: Request, _account: CurrentAccount, db: Db) -> None:
-    """Send the activation link, or the invitation, again. Raises NotFound, NoAddress, AccountActive."""
+    """Send the activation link, or the invitation, again."""
+    save_link_again(request, db, code, person_id)
+
+
+def save_link_again(request: Request, db: Session, code: str, person_id: int) -> None:
+    """Queue the mail to this member of staff of the coordinator's school. Raises NotFound, NoAddress, AccountActive."""
     school = read_coordinated_school(request, db, code, lock=True)
     person = db.scalar(
         select(PersonRow.id).where(
@@ -154,11 +196,11 @@ def show_invitations(account: CurrentAccount, db: ReadDb) -> list[WireInvitation
 
 
 def read_invitations(db: Session, account_id: int) -> Sequence[tuple[int, str]]:
-    """(number, name of the school) of every appointment that waits for this account."""
+    """(number, name of the school) of every appointment that waits for this account, at schools that still exist."""
     rows = db.execute(
         select(AppointmentRow.person_id, SchoolRow.name)
         .join(SchoolRow, SchoolRow.id == AppointmentRow.school_id)
-        .where(AppointmentRow.account_id == account_id, AppointmentRow.state == WAITS)
+        .where(AppointmentRow.account_id == account_id, AppointmentRow.state == WAITS, SchoolRow.is_active.is_(True))
         .order_by(AppointmentRow.person_id)
     )
     return [(number, name) for number, name in rows]

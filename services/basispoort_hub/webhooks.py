@@ -98,6 +98,7 @@ def submit_webhook(body: WireNewWebhook, publisher: CallingPublisher, request: R
 
 @router.get("")
 def show_webhook(publisher: CallingPublisher, db: ReadDb) -> WireWebhook:
+    """Where the caller hears of changes, and whether that works."""
     row = db.get(WebhookRow, publisher)
     if row is None:
         raise NotFound

@@ -21,6 +21,7 @@ from shared import logs
 from shared.app_factory import House, make_app
 from shared.browser import Pages
 from shared.clock import now
+from shared.language import mark
 from shared.problems import NotFound
 from shared.wire.base import WireModel
 
@@ -115,7 +116,7 @@ class WireMail(WireModel):
 
 def create_app(box: Letterbox, base_url: str) -> FastAPI:
     """The pages and the API over the mails in `box`."""
-    pages = Pages("services.demo", "beheer", "Postvak van de demo", "mails", base_url)
+    pages = Pages("services.demo", "beheer", mark("Postvak van de demo"), "mails", base_url)
     app = make_app(
         House(
             service="mail_catcher",

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-START_WITHIN_S = 40
+START_WITHIN_S = 90
 STOP_WITHIN_S = 8
 
 

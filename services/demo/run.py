@@ -151,6 +151,11 @@ def start(scene: Scene, processes: Processes) -> None:
     }
     hub.call("POST", "/api/v1/operator/uitgevers", json=publisher)
     publisher_keys = hub.call("POST", "/api/v1/operator/uitgevers/ctrllearning/sleutels").json()
+    hub.call("PUT", "/api/v1/operator/uitgevers/ctrllearning/beheerportaal", json=management_portal(scene))
+    ctrllearning = scene.open_site("publisher", "Basispoort", publisher_keys["sleutel"])
+    for app in portal.APPS:  # what the slider and the message to the helpdesk name
+        method = {"id": app, "naam": app.title(), "tags": []}
+        ctrllearning.call("POST", "/hosted-lika/management/lika/ctrllearning/methode", json=method)
     hub_url = scene.address("Basispoort")
     _start_service(
         scene, processes, "eduscope_api", "EDUSCOPE", "EDUscope", {"HUB_URL": hub_url, "HUB_KEY": keys["sleutel"]}
@@ -170,6 +175,11 @@ def start(scene: Scene, processes: Processes) -> None:
     environment.touch(mode=0o600)
     environment.write_text(lines)
     scene.facts["environment"] = {**os.environ, **scene.facts["settings"]}
+
+
+def management_portal(scene: Scene) -> dict[str, str]:
+    """What coordinators see of CtrlLearning in Lesmateriaal: the tile, where it leads, and where its helpdesk is."""
+    return {"naam": "Beheerportaal", "adres": f"{scene.address('Beheerportaal')}/", "helpdesk": HELPDESK}
 
 
 def _start_service(
@@ -248,6 +258,11 @@ def _show_entrances(console: Console, scene: Scene) -> None:
                 f"  {scene.address(service)}  {service}, {who}: {user}  {scene.secrets[secret]}", soft_wrap=True
             )
     console.print(f"  {scene.address('mailpagina')}  alle verstuurde e-mails")
+    console.print(
+        f"De tegel van het Beheerportaal: {scene.address('Basispoort')}/scholen/{scene.code}/lesmateriaal"
+        " (log in als ICT-coördinator)",
+        soft_wrap=True,
+    )
     night = f"set -a; . {scene.folder}/environment; set +a; .venv/bin/schakel night --dry-run"
     console.print(f"Zelf een nacht proberen: {night}", soft_wrap=True)
 

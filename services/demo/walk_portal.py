@@ -64,9 +64,8 @@ def _seeded(population: AppPopulation, school_id: int) -> dict[str, Any]:
 
 
 def give_consent(scene: Scene) -> str:
-    """The slider of the publisher; before it, the publisher gets nothing."""
-    key = scene.facts["settings"]["CONNECTOR_HUB_KEY"]
-    publisher = scene.open_site("publisher", "Basispoort", key)
+    """The slider of the publisher; before it, the publisher gets nothing. Afterwards the tile is in Lesmateriaal."""
+    publisher = scene.site("publisher")
     institution = f"/rest/v2/instellingen/{scene.facts['hub-id']}"
     refused = publisher.call("GET", institution, status=403).json()
     expect(refused["type"] == "/problems/permission-missing", "zonder toestemming kwam een andere weigering")
@@ -78,8 +77,11 @@ def give_consent(scene: Scene) -> str:
     expect(not unchanged.content, "een onveranderd antwoord had toch een inhoud")
     shown = publisher.get("/rest/v2/instellingen")
     expect(shown == [scene.facts["hub-id"]], "de uitgeverij ziet niet precies deze school")
+    lessons = scene.site("hub").call("GET", f"/scholen/{scene.code}/lesmateriaal", headers={"Accept": "text/html"})
+    expect(f'href="{scene.address("Beheerportaal")}/"' in lessons.text, "de tegel van het Beheerportaal ontbreekt")
     return (
-        f"eerst geweigerd (403); daarna {len(found['leerlingen'])} leerlingen, {len(found['medewerkers'])} medewerkers"
+        f"eerst geweigerd (403); daarna {len(found['leerlingen'])} leerlingen, {len(found['medewerkers'])} medewerkers;"
+        " de tegel van het Beheerportaal staat in Lesmateriaal"
     )
 
 

@@ -10,12 +10,14 @@ from pydantic import BaseModel, ValidationError
 from services.eduscope_api.administrators import OwnSchool, calling
 from services.eduscope_api.history import By, by_page
 from services.eduscope_api.overview import read_choices, read_overview
+from services.eduscope_api.page_words import say_all
 from services.eduscope_api.rosters import lock_school
 from services.eduscope_api.schools import ask_connection
 from services.eduscope_api.versions import ChangedMeanwhile
 from shared.browser import Pages, see_other
 from shared.database import Db, ReadDb, reading, writing
 from shared.forms import FORM, Faults, form_faults
+from shared.language import mark, say
 from shared.problems import InvalidRequest, Problem
 
 router = APIRouter()
@@ -23,17 +25,17 @@ Q = TypeVar("Q", bound=BaseModel)
 
 # What `?melding=` in an address may say on any page.
 NOTICES = {
-    "opgeslagen": "De wijziging is opgeslagen.",
-    "toegevoegd": "De gegevens zijn toegevoegd.",
-    "verwijderd": "De gegevens zijn verwijderd.",
+    "opgeslagen": mark("De wijziging is opgeslagen."),
+    "toegevoegd": mark("De gegevens zijn toegevoegd."),
+    "verwijderd": mark("De gegevens zijn verwijderd."),
 }
 VERSION = "versie"  # the hidden field: what was typed goes with the version it was typed over
-MEANWHILE = "Een collega heeft dit intussen gewijzigd. Controleer de gegevens en sla ze dan opnieuw op."
+MEANWHILE = mark("Een collega heeft dit intussen gewijzigd. Controleer de gegevens en sla ze dan opnieuw op.")
 
 
 def make_pages(base_url: str) -> Pages:
     """The pages and mails of this service."""
-    return Pages("services.eduscope_api", "edu", "EDUscope", "eduscope", base_url)
+    return Pages("services.eduscope_api", "edu", mark("EDUscope"), "eduscope", base_url)
 
 
 def render_page(
@@ -49,9 +51,11 @@ def render_page(
     """A page about one school, below the menu.
 
     `menu` names the open entry; `crumbs` are pairs of text and address ("" where there is no page). `notices`: what
-    `?melding=` in the address may say besides NOTICES, so that an address never holds a sentence, let alone a name.
+    `?melding=` in the address may say besides NOTICES, so that an address never holds a sentence, let alone a name;
+    marked texts, said here.
     """
     caller, state = calling(request), request.app.state
+    notice = {**NOTICES, **(notices or {})}.get(request.query_params.get("melding", ""))
     pages: Pages = state.pages
     return pages.render(
         request,
@@ -63,7 +67,7 @@ def render_page(
         gebruiker=caller.name,
         open=menu,
         kruimels=crumbs,
-        melding={**NOTICES, **(notices or {})}.get(request.query_params.get("melding", ""), ""),
+        melding=say(notice) if notice else "",
         **values,
     )
 
@@ -78,7 +82,8 @@ def submit_form(
     """Carry a form out, all of it or nothing, and go where `change` says; else the form again, with its faults.
 
     `again(db, status, faults, changed)` is called outside the transaction, which is undone by then. `changed`: the
-    fields that a colleague changed meanwhile, whose present values are to be shown. `sentences` as for form_faults.
+    fields that a colleague changed meanwhile, whose present values are to be shown. `sentences` as for form_faults,
+    but marked: they are said here.
     """
     engine = request.app.state.engine
     changed: Sequence[str] = ()
@@ -88,13 +93,13 @@ def submit_form(
             path = change(db, by_page(request))
         return see_other(path)
     except (ValidationError, InvalidRequest) as error:
-        status, faults = InvalidRequest.status, form_faults(error, sentences)
+        status, faults = InvalidRequest.status, form_faults(error, say_all(sentences or {}))
     except ChangedMeanwhile as problem:
-        status, faults, changed = problem.status, [(FORM, MEANWHILE)], [*problem.members["gewijzigd"], VERSION]
+        status, faults, changed = problem.status, [(FORM, say(MEANWHILE))], [*problem.members["gewijzigd"], VERSION]
     except Problem as problem:
         if problem.status != 409:
             raise
-        status, faults = problem.status, [(FORM, problem.uitleg)]
+        status, faults = problem.status, [(FORM, say(problem.uitleg))]
     with reading(engine) as db:
         return again(db, status, faults, changed)
 

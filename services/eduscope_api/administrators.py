@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Request, Security
 from pydantic import Field, StringConstraints
 from sqlalchemy import ColumnElement, delete, or_, select
 from sqlalchemy.orm import Session
@@ -15,6 +15,7 @@ from services.eduscope_api.tables import AdministratorRow, AdministratorSchoolRo
 from shared.clock import now
 from shared.database import Db, ReadDb, reading, writing
 from shared.identifiers import SchoolCode, tidy
+from shared.openapi import OperatorKey, SessionCookie, bearer_key
 from shared.passwords import hash_password, objection
 from shared.problems import CallerUnknown, InvalidRequest, NotFound, NotSignedIn
 from shared.service_auth import bearer_hash
@@ -22,6 +23,10 @@ from shared.sessions import end_sessions_of, read_user_id
 from shared.wire.base import Code, Text, WireModel
 
 router = APIRouter(tags=["operator"])
+INTEGRATION = "integratiesleutel"
+IntegrationKey = Annotated[
+    object, Security(bearer_key(INTEGRATION, "The key of an integration, with the scopes that stand with the call."))
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,21 +115,21 @@ def _read_key(db: Session, request: Request) -> tuple[Caller, ColumnElement[bool
     return Caller(key.name, api_key_id=key.id), SchoolRow.id == key.school_id, key.scopes.split()
 
 
-def _reading_school(code: str, request: Request, db: ReadDb) -> SchoolRow:
+def _reading_school(code: str, request: Request, db: ReadDb, _key: IntegrationKey, _cookie: SessionCookie) -> SchoolRow:
     return _read_own(db, request, code)
 
 
-def _writing_school(code: str, request: Request, db: Db) -> SchoolRow:
+def _writing_school(code: str, request: Request, db: Db, _key: IntegrationKey, _cookie: SessionCookie) -> SchoolRow:
     return _read_own(db, request, code, lock=True)
 
 
-def _allowed_school(code: str, request: Request) -> OwnSchool:
+def _allowed_school(code: str, request: Request, _key: IntegrationKey, _cookie: SessionCookie) -> OwnSchool:
     with reading(request.app.state.engine) as db:
         row = _read_own(db, request, code)
         return OwnSchool(row.id, row.code, row.name, row.basispoort_on)
 
 
-def _operator(request: Request) -> None:
+def _operator(request: Request, _key: OperatorKey) -> None:
     if not hmac.compare_digest(bearer_hash(request), request.app.state.operator_key_hash):
         raise CallerUnknown(headers={"WWW-Authenticate": "Bearer"})
 

@@ -2,18 +2,19 @@
 
 from collections.abc import Iterable, Mapping
 
+from services.eduscope_api.administrators import INTEGRATION
 from services.eduscope_api.api_keys import TooManyKeys
 from services.eduscope_api.comparison import AddressTaken, ComparisonOutdated, NotComparable
 from services.eduscope_api.edexml import OtherGroupKind, OtherSchool
 from services.eduscope_api.edexml_preview import PreviewMoved
 from services.eduscope_api.groups import GroupInUse
 from services.eduscope_api.rules.readiness import NotReady
-from services.eduscope_api.rules.scopes import PeopleOnly, ScopeMissing
+from services.eduscope_api.rules.scopes import PeopleOnly, ScopeMissing, scopes_for
 from services.eduscope_api.sign_in import WrongPassword
 from services.eduscope_api.undo import ChangedSince, NotUndoable
 from services.eduscope_api.versions import ChangedMeanwhile
 from shared.edexml import EdexmlError, EdexmlUnwritable
-from shared.openapi import Book
+from shared.openapi import Book, Roles
 from shared.problems import (
     BadBody,
     CallerUnknown,
@@ -152,4 +153,9 @@ def errors_of(name: str, method: str, path: str) -> Iterable[type[Problem]]:
     yield from _OWN.get(name, ())
 
 
-BOOK = Book(introduction=INTRODUCTION.strip(), chapters=CHAPTERS, values=VALUES, errors_of=errors_of)
+def roles_of(scheme: str, method: str, path: str) -> Roles:
+    """The scopes that the key of an integration must have; None where no key may."""
+    return scopes_for(path, method.upper()) if scheme == INTEGRATION else ()
+
+
+BOOK = Book(introduction=INTRODUCTION.strip(), chapters=CHAPTERS, values=VALUES, errors_of=errors_of, roles_of=roles_of)

@@ -14,6 +14,7 @@ from services.eduscope_api.rules.scopes import SCOPES
 from services.eduscope_api.tables import AdministratorRow, ApiKeyRow
 from shared.clock import now
 from shared.database import Db, ReadDb
+from shared.language import say
 from shared.problems import NotFound, Problem
 from shared.service_auth import hash_key, new_key
 from shared.wire.base import RowId, Text, WireModel
@@ -30,7 +31,7 @@ class TooManyKeys(Problem):
 
 def _known_scope(text: str) -> str:
     if text not in SCOPES:
-        raise ValueError("deze bevoegdheid bestaat niet")
+        raise ValueError(say("deze bevoegdheid bestaat niet"))
     return text
 
 

@@ -21,6 +21,7 @@ from services.eduscope_api.states import read_states
 from services.eduscope_api.tables import ChangeRow, GroupRow, PupilRow, StaffRow, TeachingRow
 from services.eduscope_api.versions import ChangedMeanwhile, check_version
 from shared.database import Db, undone
+from shared.language import mark, say
 from shared.names import fold
 from shared.wire.base import Day, Flag, LongText, WireModel
 from shared.wire.rosters import GROUP_KINDS, Year
@@ -28,9 +29,9 @@ from shared.wire.rosters import GROUP_KINDS, Year
 router = APIRouter(prefix="/api/v1/scholen/{code}", tags=["jaarovergang"])
 
 MOST_CHANGES = 5000
-UNKNOWN = "Deze persoon bestaat niet op deze school."
-UNKNOWN_GROUP = "Deze groep bestaat niet op deze school."
-TWICE = "Deze leerling staat er twee keer in."
+UNKNOWN = mark("Deze persoon bestaat niet op deze school.")
+UNKNOWN_GROUP = mark("Deze groep bestaat niet op deze school.")
+TWICE = mark("Deze leerling staat er twee keer in.")
 COUNTED = ("groepNieuw", "groep", "groepWeg", "leerling", "leerlingUitstroom", "personeel")
 Id = Annotated[StrictInt, Field(ge=1, lt=2**63)]
 Ids = Annotated[tuple[Id, ...], Field(max_length=MOST_CHANGES)]
@@ -41,7 +42,7 @@ Ref = Annotated[str, StringConstraints(strict=True, pattern=REF)]
 def _group_pointer(value: Any) -> int | str:
     if (type(value) is int and 1 <= value < 2**63) or (type(value) is str and re.fullmatch(REF, value)):
         return value
-    raise ValueError("een groep is een nummer, of de ref van een nieuwe groep")
+    raise ValueError(say("een groep is een nummer, of de ref van een nieuwe groep"))
 
 
 # A group that is there, by its number, or a new one of the same message, by its ref.
@@ -181,10 +182,10 @@ def _wanted(
         fields = {each: value for each, value in fields_of(edit).items() if each not in {"id", "etag"}}
         each = Wanted(rows.get(edit.id), fields, f"/{name}/{place}")
         if each.row is None:
-            errors.append(error_at(each, "id", UNKNOWN))
+            errors.append(error_at(each, "id", say(UNKNOWN)))
             continue
         if edit.id in seen:
-            errors.append(error_at(each, "id", "Deze persoon staat er twee keer in."))
+            errors.append(error_at(each, "id", say("Deze persoon staat er twee keer in.")))
         seen.add(edit.id)
         try:
             check_version(db, each.row.school_id, kind, edit.id, each.row.version, edit.etag)
@@ -242,7 +243,7 @@ def _check_size(body: WireTransition) -> None:
     if body.leaving is not None:
         lists.append(body.leaving.ids)
     if sum(map(len, lists)) > MOST_CHANGES:
-        raise refuse("leerlingen", f"Meer dan {MOST_CHANGES} wijzigingen in één keer kan niet.")
+        raise refuse("leerlingen", say("Meer dan %(n)s wijzigingen in één keer kan niet.", n=MOST_CHANGES))
 
 
 def _save_groups(db: Session, school_id: int, groups: Sequence[WireNextGroup], by: By) -> dict[str, int]:
@@ -255,18 +256,18 @@ def _save_groups(db: Session, school_id: int, groups: Sequence[WireNextGroup], b
         fields = fields_of(group)
         each = Wanted(present.get(group.id or 0), fields, f"/groepen/{place}")
         if (group.id is None) == (group.ref is None):
-            errors.append(error_at(each, "ref", "Geef een nieuwe groep een ref, en een bestaande haar id."))
+            errors.append(error_at(each, "ref", say("Geef een nieuwe groep een ref, en een bestaande haar id.")))
         elif group.ref is None:
             if each.row is None:
-                errors.append(error_at(each, "id", UNKNOWN_GROUP))
+                errors.append(error_at(each, "id", say(UNKNOWN_GROUP)))
             elif "soort" in fields:
-                errors.append(error_at(each, "soort", "De soort van een groep verandert niet."))
+                errors.append(error_at(each, "soort", say("De soort van een groep verandert niet.")))
             else:
                 changed.append(each)
         elif group.ref in made:
-            errors.append(error_at(each, "ref", "Deze ref staat er twee keer in."))
+            errors.append(error_at(each, "ref", say("Deze ref staat er twee keer in.")))
         elif group.name is None:
-            errors.append(error_at(each, "naam", "Een groep heeft een naam."))
+            errors.append(error_at(each, "naam", say("Een groep heeft een naam.")))
         else:
             made[group.ref] = _new_group(school_id, group, group.name)
     refuse_all(errors)
@@ -303,21 +304,23 @@ def _save_pupils(db: Session, school_id: int, body: WireTransition, refs: Mappin
         for at, pupil_id in enumerate(moved.ids):
             each = Wanted(rows.get(pupil_id), {}, pointer)
             if each.row is None or pupil_id in seen:
-                errors.append(error_at(each, f"ids/{at}", UNKNOWN if each.row is None else TWICE))
+                errors.append(error_at(each, f"ids/{at}", say(UNKNOWN if each.row is None else TWICE)))
                 continue
             seen.add(pupil_id)
             fields: dict[str, Any] = {"groep": group} if "group" in moved.model_fields_set else {}
             if "year" in moved.model_fields_set:
                 fields["jaargroep"] = next_year(each.row.year) if moved.year == NEXT else moved.year
                 if moved.year == NEXT and fields["jaargroep"] is None:
-                    errors.append(error_at(each, f"ids/{at}", "Na het leerjaar van deze leerling volgt geen ander."))
+                    errors.append(
+                        error_at(each, f"ids/{at}", say("Na het leerjaar van deze leerling volgt geen ander."))
+                    )
             wanted.append(Wanted(each.row, fields, pointer))
     for at, pupil_id in enumerate(leaving):
         each = Wanted(
             rows.get(pupil_id), {"uitstroomdatum": body.leaving and body.leaving.day.isoformat()}, "/uitstroom"
         )
         if each.row is None:
-            errors.append(error_at(each, f"ids/{at}", UNKNOWN))
+            errors.append(error_at(each, f"ids/{at}", say(UNKNOWN)))
         else:
             wanted.append(each)
     refuse_all(errors)
@@ -340,15 +343,15 @@ def _save_teachers(
         number, missing = _number(taught.group, refs, pointer)
         errors += missing
         if number in numbers:
-            errors.append(error_at(Wanted(None, {}, pointer), "groep", "Deze groep staat er twee keer in."))
+            errors.append(error_at(Wanted(None, {}, pointer), "groep", say("Deze groep staat er twee keer in.")))
         elif number is not None and number not in groups:
-            errors.append(error_at(Wanted(None, {}, pointer), "groep", UNKNOWN_GROUP))
+            errors.append(error_at(Wanted(None, {}, pointer), "groep", say(UNKNOWN_GROUP)))
         elif number is not None:
             numbers.append(number)
             links += [{"staff_id": each, "group_id": number} for each in sorted(set(taught.ids))]
         for at, staff_id in enumerate(taught.ids):
             if staff_id not in staff:
-                errors.append(error_at(Wanted(None, {}, pointer), f"ids/{at}", UNKNOWN))
+                errors.append(error_at(Wanted(None, {}, pointer), f"ids/{at}", say(UNKNOWN)))
     refuse_all(errors)
     with recording(db, school_id, Subject.STAFF, None, by):
         db.execute(delete(TeachingRow).where(TeachingRow.group_id.in_(numbers)))
@@ -365,12 +368,12 @@ def _remove_groups(db: Session, school_id: int, ids: Sequence[int], by: By) -> N
         for at, group_id in enumerate(ids):
             each = Wanted(rows.pop(group_id, None), {}, "")
             if each.row is None:
-                errors.append(error_at(each, f"verwijderGroepen/{at}", UNKNOWN_GROUP))
+                errors.append(error_at(each, f"verwijderGroepen/{at}", say(UNKNOWN_GROUP)))
                 continue
             try:
                 drop_group(db, each.row)
             except GroupInUse:
-                errors.append(error_at(each, f"verwijderGroepen/{at}", GroupInUse.uitleg))
+                errors.append(error_at(each, f"verwijderGroepen/{at}", say(GroupInUse.uitleg)))
         refuse_all(errors)
 
 
@@ -380,7 +383,7 @@ def _number(group: int | str | None, refs: Mapping[str, int], pointer: str) -> t
         return group, []
     if group in refs:
         return refs[group], []
-    return None, [error_at(Wanted(None, {}, pointer), "groep", "Deze ref staat niet bij de nieuwe groepen.")]
+    return None, [error_at(Wanted(None, {}, pointer), "groep", say("Deze ref staat niet bij de nieuwe groepen."))]
 
 
 def _counts(changes: Sequence[WireChange]) -> dict[str, int]:

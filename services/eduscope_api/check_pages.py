@@ -8,6 +8,7 @@ from services.eduscope_api.administrators import ReadSchool
 from services.eduscope_api.checks import link_of, read_check_lines
 from shared.clock import now
 from shared.database import ReadDb
+from shared.language import say
 
 router = APIRouter(include_in_schema=False)
 
@@ -22,7 +23,7 @@ def show_checks(request: Request, school: ReadSchool, db: ReadDb) -> Response:
         "controles.html",
         school,
         menu="controles",
-        crumbs=[("Controles", "")],
+        crumbs=[(say("Controles"), "")],
         regels=list(zip(lines, found, strict=True)),
         gemaakt=now(),
     )

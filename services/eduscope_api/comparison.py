@@ -20,6 +20,7 @@ from services.eduscope_api.rules.exchange import Picture
 from services.eduscope_api.rules.history import Subject
 from shared.clock import local_date, now
 from shared.database import reading, writing
+from shared.language import mark, say
 from shared.problems import Problem, UpstreamProblem
 from shared.roster import full_name
 from shared.service_client import RemoteProblem
@@ -28,12 +29,14 @@ from shared.wire.teachers import WireKnownStaff
 
 router = APIRouter(prefix="/api/v1/scholen/{code}/vergelijking", tags=["vergelijking"])
 
-SILENT = "Basispoort is op dit moment niet bereikbaar. Probeer het later nog eens."
+SILENT = mark("Basispoort is op dit moment niet bereikbaar. Probeer het later nog eens.")
 REFUSALS = {
-    "teachers-not-readable": "De ICT-coördinator heeft nog niet toegestaan dat EDUscope de leerkrachtenlijst leest. "
-    "Vraag om in Basispoort de schakelaar 'EDUscope mag onze leerkrachtenlijst lezen' aan te zetten.",
-    "wrong-school": "Deze school heeft in Basispoort voor een andere leerlingadministratie gekozen.",
-    "not-found": "Basispoort kent deze school nog niet.",
+    "teachers-not-readable": mark(
+        "De ICT-coördinator heeft nog niet toegestaan dat EDUscope de leerkrachtenlijst leest. "
+        "Vraag om in Basispoort de schakelaar 'EDUscope mag onze leerkrachtenlijst lezen' aan te zetten."
+    ),
+    "wrong-school": mark("Deze school heeft in Basispoort voor een andere leerlingadministratie gekozen."),
+    "not-found": mark("Basispoort kent deze school nog niet."),
 }
 
 
@@ -52,7 +55,7 @@ class AddressTaken(Problem):
 
 
 class NotComparable(Problem):
-    """`detail` says why, in Dutch."""
+    """`detail` says why, in the language of the page."""
 
     status, slug, title = 409, "not-comparable", "The hub does not give its staff of this school now"
     uitleg = "Basispoort geeft de leerkrachtenlijst nu niet. Er is niets overgenomen."
@@ -110,9 +113,9 @@ class WireTakeOver(WireModel):
     @model_validator(mode="after")
     def _one_of_two(self) -> Self:
         if bool(self.people) == self.everybody:
-            raise ValueError("kies personen, of alle")
+            raise ValueError(say("kies personen, of alle"))
         if self.everybody and self.version is None:
-            raise ValueError("geef bij alle ook de versie die u zag")
+            raise ValueError(say("geef bij alle ook de versie die u zag"))
         return self
 
 
@@ -138,9 +141,9 @@ def ask_comparison(engine: Engine, hub: HubClient, school: OwnSchool) -> WireCom
     try:
         known = fetch_known(hub, school.code)
     except NotComparable as reason:
-        return _wire([], Picture(), sentence=reason.detail or reason.uitleg, available=False)
+        return _wire([], Picture(), sentence=reason.detail or say(reason.uitleg), available=False)
     except UpstreamProblem:
-        return _wire([], Picture(), sentence=SILENT, available=False)
+        return _wire([], Picture(), sentence=say(SILENT), available=False)
     with reading(engine) as db:
         picture = read_picture(db, school.id)
     lines = compare(picture, known, local_date(now()))
@@ -152,8 +155,8 @@ def fetch_known(hub: HubClient, code: str) -> list[Known]:
     try:
         answer = hub.fetch_staff(code, timeout_s=PERSON_WAITS_S)
     except RemoteProblem as refused:
-        detail = REFUSALS.get(refused.remote_slug, "Basispoort wil nu geen antwoord geven.")
-        raise NotComparable(detail) from None
+        detail = REFUSALS.get(refused.remote_slug, mark("Basispoort wil nu geen antwoord geven."))
+        raise NotComparable(say(detail)) from None
     return known_of(answer)
 
 
@@ -225,10 +228,10 @@ def version_of(lines: Sequence[Line]) -> str:
 def _summary(lines: Sequence[Line]) -> str:
     different = sum(line.outcome is not Outcome.EQUAL for line in lines)
     if not lines:
-        return "Basispoort en EDUscope kennen allebei nog geen leerkrachten van deze school."
+        return say("Basispoort en EDUscope kennen allebei nog geen leerkrachten van deze school.")
     if not different:
-        return "Alle leerkrachten staan in Basispoort met hetzelfde e-mailadres."
-    return f"Bij {different} van {len(lines)} is er een verschil met Basispoort."
+        return say("Alle leerkrachten staan in Basispoort met hetzelfde e-mailadres.")
+    return say("Bij %(n)s van %(alle)s is er een verschil met Basispoort.", n=different, alle=len(lines))
 
 
 def _wire(lines: Sequence[Line], picture: Picture, *, sentence: str, available: bool = True) -> WireComparison:
@@ -260,7 +263,7 @@ def _wire_line(line: Line, names: dict[str, str]) -> WireLine:
         known_name=known.name if known is not None else None,
         known_email=known.email if known is not None else None,
         known_groups=known.groups if known is not None else (),
-        account=known.account if known is not None else None,
+        account=say(known.account) if known is not None else None,
         matched_by=line.matched_by,
         can_take_over=line.offer is not None,
         hint=line.hint,

@@ -21,22 +21,23 @@ from services.eduscope_api.rules.comparison import Outcome
 from shared.browser import see_other
 from shared.clock import now
 from shared.forms import typed
+from shared.language import mark, say
 from shared.problems import InvalidRequest, UpstreamProblem
 
 router = APIRouter(prefix="/scholen/{code}/vergelijking", include_in_schema=False)
 
 NOTICES = {
-    "overgenomen": "Het e-mailadres is overgenomen.",
-    "allemaal": "De e-mailadressen zijn overgenomen.",
+    "overgenomen": mark("Het e-mailadres is overgenomen."),
+    "allemaal": mark("De e-mailadressen zijn overgenomen."),
     "gewijzigd": ComparisonOutdated.uitleg,
     "dubbel": AddressTaken.uitleg,
     "stil": NotComparable.uitleg,
 }
 HEADINGS = {
-    Outcome.DIFFERS: "Adres verschilt",
-    Outcome.MISSING_HERE: "Ontbreekt hier",
-    Outcome.MISSING_THERE: "Ontbreekt daar",
-    Outcome.EQUAL: "Gelijk",
+    Outcome.DIFFERS: mark("Adres verschilt"),
+    Outcome.MISSING_HERE: mark("Ontbreekt hier"),
+    Outcome.MISSING_THERE: mark("Ontbreekt daar"),
+    Outcome.EQUAL: mark("Gelijk"),
 }
 
 
@@ -49,11 +50,11 @@ def show_comparison(request: Request, own: AllowedSchool) -> Response:
         "vergelijking.html",
         own,
         menu="rapportages",
-        crumbs=[("Rapportages", f"/scholen/{own.code}/rapportages"), ("Vergelijken met Basispoort", "")],
+        crumbs=[(say("Rapportages"), f"/scholen/{own.code}/rapportages"), (say("Vergelijken met Basispoort"), "")],
         notices=NOTICES,
         vergelijking=comparison,
         delen=[
-            (heading, [line for line in comparison.lines if line.outcome is outcome])
+            (outcome.name, say(heading), [line for line in comparison.lines if line.outcome is outcome])
             for outcome, heading in HEADINGS.items()
         ],
         overneembaar=sum(line.can_take_over for line in comparison.lines),

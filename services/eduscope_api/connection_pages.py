@@ -14,6 +14,7 @@ from services.eduscope_api.history import By
 from services.eduscope_api.nightly import Preview, preview, run_asked, shown_name
 from services.eduscope_api.rosters import lock_school
 from services.eduscope_api.rules.readiness import Check, Finding, Weight
+from services.eduscope_api.rules.sending import Change
 from services.eduscope_api.runs import read_runs, refusal
 from services.eduscope_api.schools import (
     WirePause,
@@ -28,6 +29,7 @@ from services.eduscope_api.schools import (
 from shared.browser import see_other
 from shared.database import Db, reading
 from shared.forms import FORM, Faults, typed
+from shared.language import mark, say
 from shared.problems import TooManyAttempts, UpstreamProblem
 from shared.roster import Kind, kind_of
 from shared.service_client import RemoteProblem
@@ -35,35 +37,40 @@ from shared.wire.rosters import WireDomainChange
 
 router = APIRouter(prefix="/scholen/{code}/inrichten", include_in_schema=False)
 
-PATH = (("Inrichten", ""), ("Administratie", ""), ("Scholen", ""))
 NOTICES = {
-    "aangevinkt": (
+    "aangevinkt": mark(
         "De koppeling met Basispoort is geactiveerd. Laatste stap: activeer de koppeling in Basispoort onder Beheer."
     ),
-    "uitgevinkt": "De koppeling met Basispoort is uitgezet. Er gaat niets meer naar Basispoort.",
-    "zelfde": "Er is niets veranderd.",
-    "nu": "De synchronisatie is gedaan. Wat ervan kwam, staat bovenaan bij Nachten.",
-    "gepauzeerd": "De koppeling is gepauzeerd.",
-    "doorgaan": "De koppeling is niet meer gepauzeerd.",
-    "domein": "De wijziging van domein is aangekondigd. Basispoort hoort het vandaag nog.",
-    "domein-weg": "De aankondiging is ingetrokken.",
+    "uitgevinkt": mark("De koppeling met Basispoort is uitgezet. Er gaat niets meer naar Basispoort."),
+    "zelfde": mark("Er is niets veranderd."),
+    "nu": mark("De synchronisatie is gedaan. Wat ervan kwam, staat bovenaan bij Nachten."),
+    "gepauzeerd": mark("De koppeling is gepauzeerd."),
+    "doorgaan": mark("De koppeling is niet meer gepauzeerd."),
+    "domein": mark("De wijziging van domein is aangekondigd. Basispoort hoort het vandaag nog."),
+    "domein-weg": mark("De aankondiging is ingetrokken."),
 }
 RUNS_SHOWN = 20
 NAMES_SHOWN = 3  # of those whom one check is about
 TONIGHT_SHOWN = 200
-KINDS = {Kind.PUPIL: "leerling", Kind.STAFF: "personeelslid", Kind.GROUP: "groep"}
+KINDS = {Kind.PUPIL: mark("leerling"), Kind.STAFF: mark("personeelslid"), Kind.GROUP: mark("groep")}
+TONIGHT = {  # what goes with an entry, as `preview` names it
+    "mee": mark("mee"),
+    Change.NEW.value: mark("nieuw"),
+    Change.CHANGED.value: mark("gewijzigd"),
+    Change.REMOVED.value: mark("verwijderd"),
+}
 TOPICS = {
-    Check.NO_PUPIL: "Geen leerlingen",
-    Check.NO_GROUP: "Geen groepen",
-    Check.DOUBLE_ADDRESS: "E-mailadres dat dubbel voorkomt",
-    Check.LOOSE_END: "Gegevens die nergens bij horen",
-    Check.NO_HOME_GROUP: "Leerlingen die niet aan een administratieve groep zijn gekoppeld",
-    Check.NO_YEAR: "Leerlingen zonder leerjaar-indicatie",
-    Check.YEAR_DIFFERS: "Leerlingen met een leerjaar dat niet bij hun groep past",
-    Check.NO_ADDRESS: "Leerkrachten zonder e-mailadres",
-    Check.ODD_ADDRESS: "E-mailadressen die op een tikfout lijken",
-    Check.TEACHES_NOTHING: "Leerkrachten zonder groep",
-    Check.NOBODY_TEACHES: "Groepen zonder docent",
+    Check.NO_PUPIL: mark("Geen leerlingen"),
+    Check.NO_GROUP: mark("Geen groepen"),
+    Check.DOUBLE_ADDRESS: mark("E-mailadres dat dubbel voorkomt"),
+    Check.LOOSE_END: mark("Gegevens die nergens bij horen"),
+    Check.NO_HOME_GROUP: mark("Leerlingen die niet aan een administratieve groep zijn gekoppeld"),
+    Check.NO_YEAR: mark("Leerlingen zonder leerjaar-indicatie"),
+    Check.YEAR_DIFFERS: mark("Leerlingen met een leerjaar dat niet bij hun groep past"),
+    Check.NO_ADDRESS: mark("Leerkrachten zonder e-mailadres"),
+    Check.ODD_ADDRESS: mark("E-mailadressen die op een tikfout lijken"),
+    Check.TEACHES_NOTHING: mark("Leerkrachten zonder groep"),
+    Check.NOBODY_TEACHES: mark("Groepen zonder docent"),
 }
 
 
@@ -71,10 +78,14 @@ def path_of(own: Any, rest: str = "") -> str:
     return f"/scholen/{own.code}/inrichten/schoolinstellingen{rest}"
 
 
+def crumbs_above() -> list[tuple[str, str]]:
+    return [(say("Inrichten"), ""), (say("Administratie"), ""), (say("Scholen"), "")]
+
+
 @router.get("")
 def show_index(request: Request, school: ReadSchool) -> Response:
     """Everything that can be set up for a school."""
-    return render_page(request, "inrichten.html", school, menu="inrichten", crumbs=[("Inrichten", "")])
+    return render_page(request, "inrichten.html", school, menu="inrichten", crumbs=[(say("Inrichten"), "")])
 
 
 # --- tab Basis --------------------------------------------------------------------------------------------------------
@@ -96,7 +107,9 @@ def submit_basics(request: Request, own: AllowedSchool, name: Annotated[str, For
     def again(_db: Db, status: int, faults: Faults, _changed: Sequence[str]) -> Response:
         return _render_basics(request, own, name, status, faults)
 
-    return submit_form(request, own, change, again, {"naam": "Vul de naam van de school in, ten hoogste 256 tekens."})
+    return submit_form(
+        request, own, change, again, {"naam": mark("Vul de naam van de school in, ten hoogste 256 tekens.")}
+    )
 
 
 def _render_basics(request: Request, own: OwnSchool, name: str, status: int = 200, faults: Faults = ()) -> Response:
@@ -137,7 +150,7 @@ def submit_tick(
         if errors:
             return _render_connection(request, own, status, errors, ticked=wanted)
         warnings = [finding.sentence for finding in found]
-        faults = [("waarschuwingenGezien", "Bevestig eerst dat u de aandachtspunten hebt gezien.")]
+        faults = [("waarschuwingenGezien", say("Bevestig eerst dat u de aandachtspunten hebt gezien."))]
         return _render_connection(request, own, status, faults, ticked=wanted, confirm=warnings)
 
     return submit_form(request, own, change, again)
@@ -149,7 +162,7 @@ def submit_run(request: Request, own: AllowedSchool) -> Response:
     try:
         run_asked(request.app.state.engine, request.app.state.hub, for_night(own))
     except TooManyAttempts as problem:
-        faults = [("nu", "Er is net al een paar keer gesynchroniseerd. Probeer het over tien minuten opnieuw.")]
+        faults = [("nu", say("Er is net al een paar keer gesynchroniseerd. Probeer het over tien minuten opnieuw."))]
         return _render_connection(request, own, problem.status, faults)
     return see_other(path_of(own, "/koppelingen?melding=nu"))
 
@@ -169,7 +182,7 @@ def submit_pause(
     def again(_db: Db, status: int, faults: Faults, _changed: Sequence[str]) -> Response:
         return _render_connection(request, own, status, faults, filled={"tot": until})
 
-    return submit_form(request, own, change, again, {"tot": "Kies een datum, of laat het veld leeg."})
+    return submit_form(request, own, change, again, {"tot": mark("Kies een datum, of laat het veld leeg.")})
 
 
 @router.post("/schoolinstellingen/koppelingen/domeinen")
@@ -213,19 +226,22 @@ def show_tonight(request: Request, own: AllowedSchool) -> Response:
         shown = preview(request.app.state.engine, request.app.state.hub, for_night(own))
         sentence = shown.sentence
     except RemoteProblem as refused:
-        sentence = refusal(refused).sentence
+        sentence = refusal(refused).said
     except UpstreamProblem:
-        sentence = "Basispoort is op dit moment niet bereikbaar. Probeer het later opnieuw."
+        sentence = say("Basispoort is op dit moment niet bereikbaar. Probeer het later opnieuw.")
     entries = shown.entries if shown is not None else []
     return render_page(
         request,
         "vannacht.html",
         own,
         menu="inrichten",
-        crumbs=[*PATH, ("Schoolinstellingen", path_of(own, "/koppelingen")), ("Vannacht", "")],
+        crumbs=[*crumbs_above(), (say("Schoolinstellingen"), path_of(own, "/koppelingen")), (say("Vannacht"), "")],
         zin=sentence,
         aantal=len(entries),
-        rijen=[[shown_name(entry), KINDS[kind_of(entry)], what] for what, entry in entries[:TONIGHT_SHOWN]],
+        rijen=[
+            [shown_name(entry), say(KINDS[kind_of(entry)]), say(TONIGHT[what])]
+            for what, entry in entries[:TONIGHT_SHOWN]
+        ],
         terug=path_of(own, "/koppelingen"),
     )
 
@@ -270,7 +286,7 @@ def _checks(found: Iterable[Finding], code: str) -> list[dict[str, Any]]:
     return [
         {
             "soort": "fout" if each[0].weight is Weight.ERROR else "let-op",
-            "kop": f"{TOPICS[check]}: {len(each)}",
+            "kop": f"{say(TOPICS[check])}: {len(each)}",
             "regel": _some([finding.name for finding in each if finding.name]),
             "adres": link_of(each[0], code) if len(each) == 1 else f"/scholen/{code}/controles",
         }
@@ -280,7 +296,8 @@ def _checks(found: Iterable[Finding], code: str) -> list[dict[str, Any]]:
 
 def _some(names: Sequence[str]) -> str:
     more = len(names) - NAMES_SHOWN
-    return ", ".join(names[:NAMES_SHOWN]) + (f" en {more} meer" if more > 0 else "")
+    shown = ", ".join(names[:NAMES_SHOWN])
+    return say("%(namen)s en %(aantal)s meer", namen=shown, aantal=more) if more > 0 else shown
 
 
 def _render(request: Request, own: OwnSchool, tab: str, template: str, status: int, **values: Any) -> Response:
@@ -289,11 +306,11 @@ def _render(request: Request, own: OwnSchool, tab: str, template: str, status: i
         template,
         own,
         menu="inrichten",
-        crumbs=[*PATH, ("Schoolinstellingen", "")],
+        crumbs=[*crumbs_above(), (say("Schoolinstellingen"), "")],
         status_code=status,
         notices=NOTICES,
-        bladen=[("Basis", path_of(own)), ("Koppelingen", path_of(own, "/koppelingen"))],
-        blad=tab,
+        bladen=[(say("Basis"), path_of(own)), (say("Koppelingen"), path_of(own, "/koppelingen"))],
+        blad=say(tab),
         pad=path_of(own),
         **values,
     )

@@ -18,7 +18,7 @@ from services.eduscope_api.contacts import (
     save_new_contact,
 )
 from services.eduscope_api.history import By
-from services.eduscope_api.page_words import CONTACT_KINDS
+from services.eduscope_api.page_words import CONTACT_KINDS, say_all
 from services.eduscope_api.people import RowId
 from services.eduscope_api.staff import read_member
 from services.eduscope_api.staff_pages import SENTENCES, frame_of, path_of
@@ -139,7 +139,7 @@ def _render_contact(
         **frame_of(own, member, "Basis"),
         fouten=faults,
         soort=kind,
-        soorten=CONTACT_KINDS,
+        soorten=say_all(CONTACT_KINDS),
         contact=contact,
         versie=form.version if form is not None and form.version is not None else member.version,
         waarde=form.value if form is not None else contact.value if contact is not None else "",

@@ -18,6 +18,7 @@ from services.eduscope_api.tables import ContactRow, StaffRow
 from services.eduscope_api.versions import IfMatch, check_version, etag_of, put_etag
 from shared.database import Db, ReadDb
 from shared.identifiers import parse_email
+from shared.language import say
 from shared.problems import NotFound
 from shared.wire.base import Flag, Text, WireModel
 
@@ -120,7 +121,7 @@ def save_new_contact(
     """Raises NotFound, ChangedMeanwhile, InvalidRequest."""
     rows = _read_own(db, school_id, staff_id, match)
     if len(rows) >= MOST_CONTACTS:
-        raise refuse("waarde", f"Meer dan {MOST_CONTACTS} contactgegevens per persoon kan niet.")
+        raise refuse("waarde", say("Meer dan %(n)s contactgegevens per persoon kan niet.", n=MOST_CONTACTS))
     kind = KINDS[body.kind]
     value = _parsed(kind, body.value, rows)
     is_first = kind is ContactKind.EMAIL and not any(row.kind == kind for row in rows)
@@ -150,9 +151,9 @@ def save_contact(
     kind = ContactKind(row.kind)
     given = body.model_fields_set
     if "value" in given and body.value is None:
-        raise refuse("waarde", "Verwijder het gegeven als het weg moet.")
+        raise refuse("waarde", say("Verwijder het gegeven als het weg moet."))
     if "for_basispoort" in given and body.for_basispoort is None:
-        raise refuse("voorBasispoort", "Dit moet true of false zijn.")
+        raise refuse("voorBasispoort", say("Dit moet true of false zijn."))
     value = _parsed(kind, body.value, [each for each in rows if each is not row]) if body.value else row.value
     marked = row.for_basispoort if body.for_basispoort is None else body.for_basispoort
     _check_mark(kind, marked)
@@ -206,15 +207,15 @@ def _parsed(kind: ContactKind, text: str, others: Sequence[ContactRow]) -> str:
     try:
         value = parse_email(text) if kind is ContactKind.EMAIL else parse_phone(text)
     except ValueError as error:
-        raise refuse("waarde", f"Deze waarde klopt niet: {error}.") from None
+        raise refuse("waarde", say("Deze waarde klopt niet: %(reden)s.", reden=error)) from None
     if any(row.kind == kind and row.value == value for row in others):
-        raise refuse("waarde", "Dit gegeven staat al bij deze persoon.")
+        raise refuse("waarde", say("Dit gegeven staat al bij deze persoon."))
     return value
 
 
 def _check_mark(kind: ContactKind, marked: bool) -> None:
     if marked and kind is not ContactKind.EMAIL:
-        raise refuse("voorBasispoort", "Alleen een e-mailadres kan de gebruikersnaam in Basispoort zijn.")
+        raise refuse("voorBasispoort", say("Alleen een e-mailadres kan de gebruikersnaam in Basispoort zijn."))
 
 
 def _unmark(db: Session, staff_id: int) -> None:

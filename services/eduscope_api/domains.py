@@ -15,6 +15,7 @@ from services.eduscope_api.people import refuse
 from services.eduscope_api.tables import AnnouncedDomainRow, OutboxRow
 from shared.clock import now
 from shared.database import Db, ReadDb
+from shared.language import say
 from shared.outbox import save_message
 from shared.problems import NotFound
 from shared.wire.base import Domain, WireModel
@@ -73,11 +74,11 @@ def read_announced(db: Session, school_id: int) -> dict[str, str]:
 def save_domain(db: Session, school_id: int, body: WireDomainChange, at: datetime) -> None:
     """Announce a change of the (locked) school. Raises InvalidRequest."""
     if body.old == body.new:
-        raise refuse("naar", "Het nieuwe domein is hetzelfde als het oude.")
+        raise refuse("naar", say("Het nieuwe domein is hetzelfde als het oude."))
     row = db.get(AnnouncedDomainRow, (school_id, body.old))
     if row is None:
         if len(read_domains(db, school_id)) >= MOST:
-            raise refuse("van", f"Er zijn al {MOST} wijzigingen aangekondigd. Verwijder er eerst een.")
+            raise refuse("van", say("Er zijn al %(n)s wijzigingen aangekondigd. Verwijder er eerst een.", n=MOST))
         row = AnnouncedDomainRow(school_id=school_id, old_domain=body.old)
         db.add(row)
     row.new_domain, row.announced_at = body.new, at

@@ -36,33 +36,34 @@ from shared.database import Db, ReadDb
 from shared.edexml import EdexmlError
 from shared.edexml_versions import Version
 from shared.forms import FORM, Faults, form_faults, typed
+from shared.language import mark, say
 from shared.problems import InvalidRequest, TooLarge
 
 router = APIRouter(prefix="/scholen/{code}/inrichten", include_in_schema=False)
 
 NOTICES = {
-    "overgenomen": "Het bestand is overgenomen, precies zoals het voorbeeld het liet zien.",
-    "weggegooid": "Het voorbeeld is weggegooid. Er is niets overgenomen.",
+    "overgenomen": mark("Het bestand is overgenomen, precies zoals het voorbeeld het liet zien."),
+    "weggegooid": mark("Het voorbeeld is weggegooid. Er is niets overgenomen."),
 }
 UPLOAD_LIMIT = LIMIT + 64 * 1024  # the file, and what a form puts around it
 SHOWN = 200  # lines per table; all of them are taken over
 ASKED = 100  # lines per table with a choice; a form holds a thousand fields at most
 FAULTS_SHOWN = 20
 FIELDS = {
-    "naam": "naam",
-    "omschrijving": "omschrijving",
-    "roepnaam": "roepnaam",
-    "voorvoegsel": "voorvoegsel",
-    "achternaam": "achternaam",
-    "voorletters": "voorletters",
-    "eckid": "ECK iD",
-    "jaargroep": "leerjaar",
-    "emailadres": "e-mailadres",
-    "rollen": "functie",
-    "einddatum": "einddatum",
-    "groepen": "groepen",
-    "instroomdatum": "instroomdatum",
-    "uitstroomdatum": "uitstroomdatum",
+    "naam": mark("naam"),
+    "omschrijving": mark("omschrijving"),
+    "roepnaam": mark("roepnaam"),
+    "voorvoegsel": mark("voorvoegsel"),
+    "achternaam": mark("achternaam"),
+    "voorletters": mark("voorletters"),
+    "eckid": mark("ECK iD"),
+    "jaargroep": mark("leerjaar"),
+    "emailadres": mark("e-mailadres"),
+    "rollen": mark("functie"),
+    "einddatum": mark("einddatum"),
+    "groepen": mark("groepen"),
+    "instroomdatum": mark("instroomdatum"),
+    "uitstroomdatum": mark("uitstroomdatum"),
 }
 
 
@@ -85,16 +86,19 @@ def submit_upload(
 ) -> Response:
     """Keep the file and go to its preview; a file that cannot be taken in is said with its lines."""
     if upload is None or not upload.filename:
-        return _render_upload(request, own, (), 422, [("bestand", "Kies eerst een EDEXML-bestand.")])
+        return _render_upload(request, own, (), 422, [("bestand", say("Kies eerst een EDEXML-bestand."))])
     try:
         shown = save_file(request.app.state.engine, own, upload.file, calling(request).administrator_id)
     except EdexmlError as error:
-        lines = [("bestand", f"Regel {each['regel']}: {each['reden']}.") for each in error.members["fouten"]]
+        lines = [
+            ("bestand", say("Regel %(regel)s: %(reden)s.", regel=each["regel"], reden=each["reden"]))
+            for each in error.members["fouten"]
+        ]
         more = error.members["aantalFouten"] - FAULTS_SHOWN
-        rest = [("bestand", f"En nog {more} andere fouten.")] if more > 0 else []
+        rest = [("bestand", say("En nog %(aantal)s andere fouten.", aantal=more))] if more > 0 else []
         return _render_upload(request, own, (), error.status, [*lines[:FAULTS_SHOWN], *rest])
     except (OtherSchool, OtherGroupKind, TooLarge) as problem:
-        return _render_upload(request, own, (), problem.status, [("bestand", problem.uitleg)])
+        return _render_upload(request, own, (), problem.status, [("bestand", say(problem.uitleg))])
     return see_other(path_of(own, f"/{shown.id}"))
 
 
@@ -106,7 +110,7 @@ def _render_upload(
         "edexml-importeren.html",
         school,
         menu="inrichten",
-        crumbs=[("Inrichten", f"/scholen/{school.code}/inrichten"), ("EDEXML importeren", "")],
+        crumbs=[(say("Inrichten"), f"/scholen/{school.code}/inrichten"), (say("EDEXML importeren"), "")],
         status_code=status,
         notices=NOTICES,
         fouten=faults,
@@ -157,11 +161,11 @@ def submit_preview(
         take_over(engine, own, import_id, body, by_file(request))
     except (ValidationError, InvalidRequest) as error:
         faults = form_faults(
-            error, {"uitstroomdatum": "Kies een datum van de laatste 30 dagen of van het komende jaar."}
+            error, {"uitstroomdatum": say("Kies een datum van de laatste 30 dagen of van het komende jaar.")}
         )
         return _render_preview(request, own, import_id, InvalidRequest.status, faults)
     except PreviewMoved as problem:
-        return _render_preview(request, own, import_id, problem.status, [(FORM, problem.uitleg)])
+        return _render_preview(request, own, import_id, problem.status, [(FORM, say(problem.uitleg))])
     return see_other(path_of(own, "?melding=overgenomen"))
 
 
@@ -203,16 +207,19 @@ def _render_preview(
     request: Request, own: OwnSchool, import_id: int, status: int = 200, faults: Faults = ()
 ) -> Response:
     shown = read_preview(request.app.state.engine, own.id, import_id)
-    kinds = [_kind("leerlingen", "Leerlingen", shown.pupils), _kind("leerkrachten", "Leerkrachten", shown.staff)]
+    kinds = [
+        _kind("leerlingen", say("Leerlingen"), shown.pupils),
+        _kind("leerkrachten", say("Leerkrachten"), shown.staff),
+    ]
     return render_page(
         request,
         "edexml-voorbeeld.html",
         own,
         menu="inrichten",
         crumbs=[
-            ("Inrichten", f"/scholen/{own.code}/inrichten"),
-            ("EDEXML importeren", path_of(own)),
-            ("Voorbeeld", ""),
+            (say("Inrichten"), f"/scholen/{own.code}/inrichten"),
+            (say("EDEXML importeren"), path_of(own)),
+            (say("Voorbeeld"), ""),
         ],
         status_code=status,
         fouten=faults,
@@ -227,13 +234,14 @@ def _render_preview(
 
 def _kind(name: str, title: str, sheet: WireSheet) -> dict[str, Any]:
     """The tables of one kind, each cut to what a page can hold, with how many there are."""
+    none = say("geen groep")
     return {
         "naam": name,
         "kop": title,
         "gelijk": sheet.same,
         "nieuw": _cut(sheet.new, lambda line: [line.name, _values(line.values)]),
         "gewijzigd": _cut(sheet.changed, lambda line: [line.name, _differences(line.differences)]),
-        "verplaatst": _cut(sheet.moved, lambda line: [line.name, line.old or "geen groep", line.new or "geen groep"]),
+        "verplaatst": _cut(sheet.moved, lambda line: [line.name, line.old or none, line.new or none]),
         "weg": {"aantal": len(sheet.gone), "rijen": sheet.gone[:SHOWN]},
         "suggesties": {"aantal": len(sheet.suggestions), "rijen": [_offer(each) for each in sheet.suggestions[:ASKED]]},
         "wissels": {
@@ -246,18 +254,24 @@ def _kind(name: str, title: str, sheet: WireSheet) -> dict[str, Any]:
 def _offer(offer: WireSuggestion) -> tuple[int, str, list[tuple[str, str]]]:
     """Number, label, and the answers, of which none is given in advance."""
     groups = offer.values.get("groepen")
-    options = [("", "sla over"), (f"{offer.number}:nieuw", "iemand die nieuw is")]
+    options = [("", say("sla over")), (f"{offer.number}:nieuw", say("iemand die nieuw is"))]
     for one in offer.candidates:
-        told = [*([one.groups] if one.groups else []), *one.reasons, *(["uitgestroomd"] if one.left_on else [])]
-        options.append((f"{offer.number}:{one.id}", f"dezelfde als {one.name} ({', '.join(told)})"))
-    return offer.number, f"{offer.name}{f' ({groups})' if groups else ''} is", options
+        told = [*([one.groups] if one.groups else []), *one.reasons, *([say("uitgestroomd")] if one.left_on else [])]
+        options.append(
+            (
+                f"{offer.number}:{one.id}",
+                say("dezelfde als %(naam)s (%(waarom)s)", naam=one.name, waarom=", ".join(told)),
+            )
+        )
+    who = f"{offer.name} ({groups})" if groups else offer.name
+    return offer.number, say("%(naam)s is", naam=who), options
 
 
 def _decisions(swap: WireSwap) -> list[tuple[str, str]]:
-    options = [("", "niet overnemen")]
+    options = [("", say("niet overnemen"))]
     if swap.can_be_same:
-        options.append((f"{swap.number}:zelfde", "dezelfde persoon, met gewijzigde gegevens"))
-    return [*options, (f"{swap.number}:ander", "iemand anders")]
+        options.append((f"{swap.number}:zelfde", say("dezelfde persoon, met gewijzigde gegevens")))
+    return [*options, (f"{swap.number}:ander", say("iemand anders"))]
 
 
 def _groups(shown: WireImportPreview) -> dict[str, Any]:
@@ -282,7 +296,7 @@ def _cut(lines: Sequence[Any], cells: Callable[[Any], list[str]]) -> dict[str, A
 
 
 def _values(values: Any) -> str:
-    told = [f"{FIELDS[name]} {value}" for name, value in values.items() if name not in _IN_THE_NAME]
+    told = [f"{say(FIELDS[name])} {value}" for name, value in values.items() if name not in _IN_THE_NAME]
     return ", ".join(told)
 
 
@@ -290,7 +304,16 @@ _IN_THE_NAME = {"naam", "roepnaam", "voorvoegsel", "achternaam"}
 
 
 def _differences(differences: Iterable[WireDifference]) -> str:
-    return "; ".join(f"{FIELDS[each.name]}: {each.old or 'leeg'} wordt {each.new or 'leeg'}" for each in differences)
+    empty = say("leeg")
+    return "; ".join(
+        say(
+            "%(gegeven)s: %(oud)s wordt %(nieuw)s",
+            gegeven=say(FIELDS[each.name]),
+            oud=each.old or empty,
+            nieuw=each.new or empty,
+        )
+        for each in differences
+    )
 
 
 # --- a file goes out --------------------------------------------------------------------------------------------------
@@ -305,7 +328,7 @@ def show_export(request: Request, own: AllowedSchool, version: Annotated[str, Qu
         "edexml-exporteren.html",
         own,
         menu="inrichten",
-        crumbs=[("Inrichten", f"/scholen/{own.code}/inrichten"), ("EDEXML exporteren", "")],
+        crumbs=[(say("Inrichten"), f"/scholen/{own.code}/inrichten"), (say("EDEXML exporteren"), "")],
         versies=[(each.value, f"EDEXML {each}") for each in reversed(Version)],
         versie=chosen.value,
         verlies=read_losses(request.app.state.engine, own.code, chosen),

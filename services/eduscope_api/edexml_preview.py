@@ -25,6 +25,7 @@ from shared.clock import local_date, now
 from shared.database import Db, ReadDb, reading, writing
 from shared.edexml import EdexmlFile
 from shared.edexml_read import read_edexml
+from shared.language import say
 from shared.problems import InvalidRequest, NotFound, Problem
 from shared.roster import Kind
 from shared.wire.base import WireModel
@@ -163,7 +164,7 @@ def take_over(engine: Engine, school: OwnSchool, import_id: int, body: WireTakeO
     today = local_date(now())
     leaving = body.leaving or today
     if not today - EARLIEST < leaving <= today + LATEST:
-        raise refuse("uitstroomdatum", "Kies een datum van de laatste 30 dagen of van het komende jaar.")
+        raise refuse("uitstroomdatum", say("Kies een datum van de laatste 30 dagen of van het komende jaar."))
     pupils, staff = body.pupils.to_value(), body.staff.to_value()
     with writing(engine) as db:
         row = lock_school(db, school.id)
@@ -204,7 +205,8 @@ _MEMBERS = {"gone": "weg", "same": "zelfde", "new": "nieuw", "swaps": "wissels"}
 def _as_problem(refused: ChoiceNotOffered) -> InvalidRequest:
     kind = "leerlingen" if refused.kind is Kind.PUPIL else "leerkrachten"
     return refuse(
-        f"{kind}/{_MEMBERS[refused.member]}", "Deze keuze staat niet in het voorbeeld, of spreekt een andere tegen."
+        f"{kind}/{_MEMBERS[refused.member]}",
+        say("Deze keuze staat niet in het voorbeeld, of spreekt een andere tegen."),
     )
 
 

@@ -10,15 +10,16 @@ from services.eduscope_api.rules.exchange import GroupRecord, Picture, PupilReco
 from services.eduscope_api.rules.import_plan import Candidate, How, Plan, Sheet, Step, Suggestion, Swap, Why, person_of
 from services.eduscope_api.rules.imports import Choices, Decision
 from shared.edexml import Notice
+from shared.language import mark, say
 from shared.roster import Pupil, full_name
 from shared.wire.base import Day, Number, WireModel
 
 Record = GroupRecord | PupilRecord | StaffRecord
 
 _WHY = {
-    Why.ECK_ID: "De sleutel is dezelfde, maar het ECK iD is een ander.",
-    Why.NAME: "De sleutel of het ECK iD is hetzelfde, maar de naam is een heel andere.",
-    Why.TAKEN: "De persoon hier met deze sleutel staat elders in het bestand, onder een andere sleutel.",
+    Why.ECK_ID: mark("De sleutel is dezelfde, maar het ECK iD is een ander."),
+    Why.NAME: mark("De sleutel of het ECK iD is hetzelfde, maar de naam is een heel andere."),
+    Why.TAKEN: mark("De persoon hier met deze sleutel staat elders in het bestand, onder een andere sleutel."),
 }
 
 
@@ -252,7 +253,7 @@ def _swap(swap: Swap[Any], names: Mapping[str, str]) -> WireSwap:
         name=_name(swap.before),
         file_name=_name(swap.as_other),
         why=swap.why,
-        sentence=_WHY[swap.why],
+        sentence=say(_WHY[swap.why]),
         can_be_same=swap.as_same is not None,
         differences=_differences(swap.before, swap.as_same or swap.as_other, names, groups=True),
     )

@@ -23,7 +23,7 @@ from services.eduscope_api.groups import (
     save_teacher,
 )
 from services.eduscope_api.history import By
-from services.eduscope_api.page_words import GROUP_KINDS, YEAR_CHOICES, as_typed, person_name
+from services.eduscope_api.page_words import GROUP_KINDS, as_typed, person_name, say_all, year_choices
 from services.eduscope_api.people import RowId, refuse
 from services.eduscope_api.pupil_pages import tabs_of
 from services.eduscope_api.pupils import PupilQuery, WirePupilShown, read_pupils
@@ -31,14 +31,14 @@ from services.eduscope_api.staff import StaffQuery, WireStaffShown, read_staff
 from shared.clock import local_date, now
 from shared.database import Db, ReadDb
 from shared.forms import Faults, typed
+from shared.language import mark, say
 
 router = APIRouter(prefix="/scholen/{code}/groepen", include_in_schema=False)
 
-PATH = (("Administratie", ""), ("Leerlingen", ""))
 NOTICES = {
-    "docent": "De docent is aan deze groep gekoppeld.",
-    "docent-weg": "De docent is niet meer aan deze groep gekoppeld.",
-    "groep-weg": "De groep is verwijderd.",
+    "docent": mark("De docent is aan deze groep gekoppeld."),
+    "docent-weg": mark("De docent is niet meer aan deze groep gekoppeld."),
+    "groep-weg": mark("De groep is verwijderd."),
 }
 MOST = 500
 
@@ -62,6 +62,10 @@ def path_of(own: Any, group_id: int | None = None, rest: str = "") -> str:
     return f"/scholen/{own.code}/groepen" + (f"/{group_id}" if group_id is not None else "") + rest
 
 
+def crumbs_above() -> list[tuple[str, str]]:
+    return [(say("Administratie"), ""), (say("Leerlingen"), "")]
+
+
 # --- the overview -----------------------------------------------------------------------------------------------------
 
 
@@ -79,7 +83,7 @@ def show_overview(request: Request, school: ReadSchool, db: ReadDb) -> Response:
         "groepen.html",
         school,
         menu="leerlingen",
-        crumbs=[*PATH, ("Groepen", "")],
+        crumbs=[*crumbs_above(), (say("Groepen"), "")],
         notices=NOTICES,
         bladen=tabs_of(school),
         groepen=rows["groep"],
@@ -128,7 +132,7 @@ def submit_new(request: Request, own: AllowedSchool, form: Annotated[GroupForm, 
     def again(_db: Db, status: int, faults: Faults, _changed: Sequence[str]) -> Response:
         return _render_new(request, own, form.model_dump(by_alias=True), status, faults)
 
-    return submit_form(request, own, change, again, {"naam": "Vul een naam in van ten hoogste 256 tekens."})
+    return submit_form(request, own, change, again, {"naam": mark("Vul een naam in van ten hoogste 256 tekens.")})
 
 
 def _render_new(
@@ -139,12 +143,12 @@ def _render_new(
         "groep-nieuw.html",
         own,
         menu="leerlingen",
-        crumbs=[*PATH, ("Groepen", path_of(own)), ("Toevoegen", "")],
+        crumbs=[*crumbs_above(), (say("Groepen"), path_of(own)), (say("Toevoegen"), "")],
         status_code=status,
         fouten=faults,
         ingevuld={"naam": "", "jaargroep": "", "omschrijving": "", **filled},
-        soorten=list(GROUP_KINDS.items()),
-        leerjaren=[("", "Geen"), *YEAR_CHOICES],
+        soorten=list(say_all(GROUP_KINDS).items()),
+        leerjaren=[("", say("Geen")), *year_choices()],
     )
 
 
@@ -169,7 +173,7 @@ def submit_basics(
     def again(db: Db, status: int, faults: Faults, changed: Sequence[str]) -> Response:
         return _render_basics(request, own, db, group_id, status, faults, form.model_dump(by_alias=True), changed)
 
-    return submit_form(request, own, change, again, {"naam": "Vul een naam in van ten hoogste 256 tekens."})
+    return submit_form(request, own, change, again, {"naam": mark("Vul een naam in van ten hoogste 256 tekens.")})
 
 
 @router.post("/{group_id}/verwijderen")
@@ -211,7 +215,7 @@ def submit_teacher(
 
     def change(db: Db, by: By) -> str:
         if not (chosen.isascii() and chosen.isdigit() and len(chosen) < 19):
-            raise refuse("docent", "Kies eerst een docent in de lijst.")
+            raise refuse("docent", say("Kies eerst een docent in de lijst."))
         save_teacher(db, own.id, group_id, int(chosen), by)
         return path_of(own, group_id, "/docenten?melding=docent")
 
@@ -257,8 +261,8 @@ def _render_basics(
         status_code=status,
         fouten=faults,
         ingevuld={**present, **kept},
-        soort=GROUP_KINDS[group.kind],
-        leerjaren=[("", "Geen"), *YEAR_CHOICES],
+        soort=say(GROUP_KINDS[group.kind]),
+        leerjaren=[("", say("Geen")), *year_choices()],
     )
 
 
@@ -277,7 +281,7 @@ def _render_teachers(
         status_code=status,
         fouten=faults,
         docenten=[pair for pair in names if pair[0] in taught],
-        anderen=[("", "Kies een docent"), *(pair for pair in names if pair[0] not in taught)],
+        anderen=[("", say("Kies een docent")), *(pair for pair in names if pair[0] not in taught)],
     )
 
 
@@ -289,15 +293,15 @@ def frame_of(own: Any, group: WireGroupShown, tab: str) -> dict[str, Any]:
     """What every page about one group shows around its tab."""
     return {
         "menu": "leerlingen",
-        "crumbs": [*PATH, ("Groepen", path_of(own)), (group.name, "")],
+        "crumbs": [*crumbs_above(), (say("Groepen"), path_of(own)), (group.name, "")],
         "groep": group,
         "naam": group.name,
         "bladen": [
-            ("Basis", path_of(own, group.id)),
-            ("Leerlingen", path_of(own, group.id, "/leerlingen")),
-            ("Docenten", path_of(own, group.id, "/docenten")),
-            ("Geschiedenis", path_of(own, group.id, "/geschiedenis")),
+            (say("Basis"), path_of(own, group.id)),
+            (say("Leerlingen"), path_of(own, group.id, "/leerlingen")),
+            (say("Docenten"), path_of(own, group.id, "/docenten")),
+            (say("Geschiedenis"), path_of(own, group.id, "/geschiedenis")),
         ],
-        "blad": tab,
+        "blad": say(tab),
         "pad": path_of(own, group.id),
     }

@@ -28,6 +28,7 @@ from services.eduscope_api.versions import (
     put_etag,
 )
 from shared.database import Db, ReadDb
+from shared.language import say
 from shared.names import fold
 from shared.problems import NotFound, Problem
 from shared.wire.base import LongText, Text, WireModel
@@ -281,7 +282,7 @@ def write_groups(db: Session, wanted: Sequence[Wanted]) -> None:
     errors = []
     for each in wanted:
         if "naam" in each.fields and each.fields["naam"] is None:
-            errors.append(error_at(each, "naam", "Een groep heeft een naam."))
+            errors.append(error_at(each, "naam", say("Een groep heeft een naam.")))
             continue
         apply_fields(each, GROUP_COLUMNS)
         each.row.sort_name = fold(each.row.name)

@@ -29,6 +29,7 @@ from services.eduscope_api.tables import (
 )
 from shared.clock import night_start, now
 from shared.database import ReadDb
+from shared.language import say
 from shared.problems import NotFound
 from shared.wire.base import Day, WireModel
 
@@ -229,7 +230,7 @@ def read_history_of(
 def read_history(db: Session, school_id: int, query: HistoryQuery) -> WireHistory:
     """One page of what was changed, the newest first. Raises InvalidRequest at the parameter that makes no sense."""
     if query.subject_id is not None and query.kind is None:
-        raise refuse_query("soort", "missing", "Zeg bij een nummer ook de soort.")
+        raise refuse_query("soort", "missing", say("Zeg bij een nummer ook de soort."))
     base: Select[Any] = select(ChangeRow).where(ChangeRow.school_id == school_id)
     if query.kind is not None:
         base = base.where(ChangeRow.kind == KINDS[query.kind].value)

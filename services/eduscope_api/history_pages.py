@@ -27,16 +27,17 @@ from services.eduscope_api.staff import read_member
 from services.eduscope_api.undo import undo_change
 from shared.database import Db, ReadDb
 from shared.forms import Faults
+from shared.language import mark, say
 
 router = APIRouter(prefix="/scholen/{code}", include_in_schema=False)
 
-NOTICES = {"teruggedraaid": "De wijziging is teruggedraaid."}
+NOTICES = {"teruggedraaid": mark("De wijziging is teruggedraaid.")}
 SOURCES = {
-    "page": "op het scherm",
-    "api": "door een programma",
-    "file": "uit een bestand",
-    "undo": "teruggedraaid",
-    "comparison": "overgenomen uit Basispoort",
+    "page": mark("op het scherm"),
+    "api": mark("door een programma"),
+    "file": mark("uit een bestand"),
+    "undo": mark("teruggedraaid"),
+    "comparison": mark("overgenomen uit Basispoort"),
 }
 SUBJECTS = {"leerling": "leerlingen", "personeel": "personeel", "groep": "groepen"}  # kind -> its place in an address
 Cursor = Annotated[str, Query(max_length=4000)]
@@ -95,9 +96,9 @@ def show_school_history(request: Request, school: ReadSchool, db: ReadDb, cursor
         "geschiedenis.html",
         school,
         menu="inrichten",
-        crumbs=[("Inrichten", ""), ("Administratie", ""), ("Geschiedenis", "")],
+        crumbs=[*crumbs_above(), (say("Geschiedenis"), "")],
         notices=NOTICES,
-        naam="Geschiedenis",
+        naam=say("Geschiedenis"),
         bladen=(),
         blad="",
         rijen=rows_of(db, school, found.changes),
@@ -141,12 +142,16 @@ def _render_change(
         "geschiedenis-wijziging.html",
         school,
         menu="inrichten",
-        crumbs=[("Inrichten", ""), ("Administratie", ""), ("Geschiedenis", history), ("Terugdraaien", "")],
+        crumbs=[*crumbs_above(), (say("Geschiedenis"), history), (say("Terugdraaien"), "")],
         status_code=status,
         fouten=faults,
         rij=row,
         terug=row["adres"] + "/geschiedenis" if row["adres"] else history,
     )
+
+
+def crumbs_above() -> list[tuple[str, str]]:
+    return [(say("Inrichten"), ""), (say("Administratie"), "")]
 
 
 def rows_of(db: Db, school: Any, changes: Sequence[WireChange]) -> list[dict[str, Any]]:
@@ -156,12 +161,16 @@ def rows_of(db: Db, school: Any, changes: Sequence[WireChange]) -> list[dict[str
         {
             "id": each.id,
             "wanneer": each.changed_at,
-            "wie": each.who or "de beheerder van EDUscope",
-            "bron": SOURCES.get(each.source, each.source),
-            "naam": each.name or ("de school" if each.kind == "school" else "(verwijderd)"),
+            "wie": each.who or say("de beheerder van EDUscope"),
+            "bron": say(SOURCES.get(each.source, each.source)),
+            "naam": each.name or (say("de school") if each.kind == "school" else say("(verwijderd)")),
             "adres": _address(school, each),
             "velden": [
-                (words.get(name, name), field_words(name, field.before, names), field_words(name, field.after, names))
+                (
+                    say(words.get(name, name)),
+                    field_words(name, field.before, names),
+                    field_words(name, field.after, names),
+                )
                 for name, field in each.fields.items()
                 if name != KEY
             ],

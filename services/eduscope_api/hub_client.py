@@ -8,6 +8,7 @@ from typing import TypeVar
 import httpx
 from pydantic import ValidationError
 
+from shared.language import mark
 from shared.problems import UpstreamProblem
 from shared.roster import Kind, Roster
 from shared.roster_delta import Delta
@@ -18,6 +19,19 @@ from shared.wire.teachers import WireKnownStaff
 W = TypeVar("W", WireStanding, WireReceipt, WireKnownStaff)
 Leavers = Mapping[Kind, Mapping[str, date]]
 PERSON_WAITS_S = 4.0  # how long a page waits for the hub before it says that the hub is silent
+# The hub speaks Dutch to programs; these are its words for people, so that an English page can say them.
+AWAITED = (
+    mark("De ICT-coördinator heeft de koppeling in Basispoort nog niet geactiveerd."),
+    mark("EDUscope heeft de koppeling nog niet geactiveerd."),
+    mark("Deze school is gesloten of samengegaan met een andere; er komen geen gegevens meer bij."),
+)
+ACCOUNTS = (
+    mark("actief"),
+    mark("gesloten"),
+    mark("uitnodiging verstuurd"),
+    mark("geen e-mailadres"),
+    mark("ICT-coördinator"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,20 +9,22 @@ from pydantic import ValidationError
 from services.eduscope_api.admin_pages import render_page
 from services.eduscope_api.administrators import AllowedSchool, LockedSchool, OwnSchool, calling
 from services.eduscope_api.api_keys import TooManyKeys, WireMadeKey, WireNewKey, read_keys, revoke_key, save_new_key
+from services.eduscope_api.page_words import say_all
 from services.eduscope_api.rosters import lock_school
 from services.eduscope_api.rules.scopes import SCOPES
 from shared.browser import see_other
 from shared.clock import now
 from shared.database import Db, reading, writing
 from shared.forms import FORM, Faults, form_faults, typed
+from shared.language import mark, say
 from shared.wire.base import RowId
 
 router = APIRouter(prefix="/scholen/{code}/inrichten/sleutels", include_in_schema=False)
 
-NOTICES = {"ingetrokken": "De sleutel is ingetrokken. Wie hem nog gebruikt, komt er niet meer in."}
+NOTICES = {"ingetrokken": mark("De sleutel is ingetrokken. Wie hem nog gebruikt, komt er niet meer in.")}
 SENTENCES = {
-    "naam": "Vul in waarvoor de sleutel is, met ten hoogste 256 tekens.",
-    "bevoegdheden": "Kies ten minste één bevoegdheid.",
+    "naam": mark("Vul in waarvoor de sleutel is, met ten hoogste 256 tekens."),
+    "bevoegdheden": mark("Kies ten minste één bevoegdheid."),
 }
 
 
@@ -47,9 +49,9 @@ def submit_key(
             lock_school(db, own.id)
             made = save_new_key(db, own.id, body, calling(request), now())
     except ValidationError as error:
-        return _render(request, own, form_faults(error, SENTENCES), name, chosen)
+        return _render(request, own, form_faults(error, say_all(SENTENCES)), name, chosen)
     except TooManyKeys as problem:
-        return _render(request, own, [(FORM, problem.uitleg)], name, chosen)
+        return _render(request, own, [(FORM, say(problem.uitleg))], name, chosen)
     return _render(request, own, made=made)
 
 
@@ -75,11 +77,11 @@ def _render(
         "sleutels.html",
         own,
         menu="inrichten",
-        crumbs=[("Inrichten", f"/scholen/{own.code}/inrichten"), ("API-sleutels", "")],
+        crumbs=[(say("Inrichten"), f"/scholen/{own.code}/inrichten"), (say("API-sleutels"), "")],
         status_code=422 if faults else 200,
         notices=NOTICES,
         sleutels=keys,
-        bevoegdheden=SCOPES,
+        bevoegdheden=say_all(SCOPES),
         fouten=faults,
         naam=name,
         gekozen=chosen or [],

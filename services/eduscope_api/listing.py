@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, case, false, func
 from sqlalchemy.orm import Session
 
 from shared.identifiers import tidy
+from shared.language import say
 from shared.names import fold
 from shared.problems import InvalidRequest
 from shared.wire.base import WireModel
@@ -74,7 +75,7 @@ def read_page(
     turned = query.sort.startswith("-")
     keys = orders.get(query.sort.removeprefix("-"))
     if keys is None:
-        raise refuse_query("sorteer", "enum", f"Sorteren kan op: {', '.join(orders)}.")
+        raise refuse_query("sorteer", "enum", say("Sorteren kan op: %(namen)s.", namen=", ".join(orders)))
     total = db.scalar(base.with_only_columns(func.count(), maintain_column_froms=True)) or 0
     question = _question(name, school_id, query)
     if query.cursor is not None:
@@ -106,10 +107,12 @@ def _read_cursor(cursor: str, question: str, keys: Sequence[ColumnElement[Any]])
     except (ValueError, RecursionError):
         found = None
     if not (isinstance(found, list) and found[:1] == [question] and len(found) == len(keys) + 1):
-        raise refuse_query("cursor", "cursor", "Deze cursor hoort niet bij deze lijst. Begin opnieuw zonder cursor.")
+        raise refuse_query(
+            "cursor", "cursor", say("Deze cursor hoort niet bij deze lijst. Begin opnieuw zonder cursor.")
+        )
     values: list[Any] = found[1:]
     if not all(_fits(value, key) for value, key in zip(values, keys, strict=True)):
-        raise refuse_query("cursor", "cursor", "Deze cursor is beschadigd. Begin opnieuw zonder cursor.")
+        raise refuse_query("cursor", "cursor", say("Deze cursor is beschadigd. Begin opnieuw zonder cursor."))
     return values
 
 

@@ -43,6 +43,7 @@ from services.eduscope_api.tables import (
 )
 from shared.clock import local_date, local_time, now
 from shared.database import reading, writing
+from shared.language import say
 from shared.logs import log
 from shared.night import Claim, LeaseLost, assert_held, claim_tonight, finish
 from shared.outbox import save_message
@@ -291,18 +292,19 @@ def _preview(
 ) -> Preview:
     roster = roster_of(picture, local_date(clock()))
     if not is_sendable(roster):
-        return Preview(How.NOTHING, EMPTY.sentence, [])
+        return Preview(How.NOTHING, EMPTY.said, [])
     standing = hub.fetch_standing(school.code)
     sending = decide_sending(roster, standing.fingerprint, sent)
     is_on = school.basispoort_on and standing.is_on
-    until = "" if is_on else " Er gaat pas iets weg als de koppeling aan beide kanten aan staat."
+    until = "" if is_on else " " + say("Er gaat pas iets weg als de koppeling aan beide kanten aan staat.")
     if sending.how in {How.NOTHING, How.CONFIRM}:
-        return Preview(How.NOTHING, f"Basispoort heeft al precies deze gegevens.{until}", [])
+        return Preview(How.NOTHING, say("Basispoort heeft al precies deze gegevens.") + until, [])
     if sending.delta is not None and sent is not None:
         entries = [(change.value, entry) for change, entry in changes(sent[1], sending.delta)]
-        return Preview(How.DELTA, f"Vannacht gaan {len(entries)} wijziging(en) naar Basispoort.{until}", entries)
+        sentence = say("Vannacht gaan %(n)s wijziging(en) naar Basispoort.", n=len(entries))
+        return Preview(How.DELTA, sentence + until, entries)
     entries = [("mee", entry) for entry in roster.entries()]
-    return Preview(How.WHOLE, f"Vannacht gaan alle gegevens naar Basispoort.{until}", entries)
+    return Preview(How.WHOLE, say("Vannacht gaan alle gegevens naar Basispoort.") + until, entries)
 
 
 def run_now(

@@ -2,61 +2,80 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import date
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from shared.browser import dutch_day
+from shared.browser import say_day
 from shared.edexml import YEARS
+from shared.language import mark, say
 from shared.roster import Role
 
+K = TypeVar("K")
+
 ROLES = {
-    Role.TEACHER: "Leerkracht",
-    Role.ICT_COORDINATOR: "ICT-coördinator",
-    Role.INTERNAL_COACH: "IB'er of RT'er",
-    Role.TRAINEE: "Stagiair",
-    Role.SUBSTITUTE: "Vervangersaccount",
+    Role.TEACHER: mark("Leerkracht"),
+    Role.ICT_COORDINATOR: mark("ICT-coördinator"),
+    Role.INTERNAL_COACH: mark("IB'er of RT'er"),
+    Role.TRAINEE: mark("Stagiair"),
+    Role.SUBSTITUTE: mark("Vervangersaccount"),
 }
 _YEAR_WORDS = {
-    "B": "B (baby's)",
-    "D": "D (1 en 2 jaar)",
-    "0": "0 (3 jaar)",
-    "S": "S (speciaal onderwijs)",
-    "V": "V (voortgezet speciaal onderwijs)",
-    "C": "C (combinatiegroep)",
-    "N": "N (geen basis- of voortgezet onderwijs)",
-    "H": "H (vertrokken)",
+    "B": mark("B (baby's)"),
+    "D": mark("D (1 en 2 jaar)"),
+    "0": mark("0 (3 jaar)"),
+    "S": mark("S (speciaal onderwijs)"),
+    "V": mark("V (voortgezet speciaal onderwijs)"),
+    "C": mark("C (combinatiegroep)"),
+    "N": mark("N (geen basis- of voortgezet onderwijs)"),
+    "H": mark("H (vertrokken)"),
 }
 _NUMBERED = sorted((year for year in YEARS if year.isdigit()), key=int)
-_SECONDARY = {year: f"{year} (voortgezet onderwijs {int(year) - 10})" for year in _NUMBERED if int(year) > 10}
-YEAR_CHOICES = [
-    (year, (_YEAR_WORDS | _SECONDARY).get(year, year)) for year in [*_NUMBERED, *sorted(YEARS - set(_NUMBERED))]
-]
-GROUP_KINDS = {"groep": "Groep", "samengestelde_groep": "Samengestelde groep"}
-CONTACT_KINDS = {"e-mail": "E-mail", "telefoon": "Telefoon"}
-NO_GROUP = "een verwijderde groep"
+_BEFORE_SECONDARY = 10
+GROUP_KINDS = {"groep": mark("Groep"), "samengestelde_groep": mark("Samengestelde groep")}
+_KINDS_IN_HISTORY = {"groep": mark("groep"), "samengestelde_groep": mark("samengestelde groep")}
+CONTACT_KINDS = {"e-mail": mark("E-mail"), "telefoon": mark("Telefoon")}
+NO_GROUP = mark("een verwijderde groep")
 FIELDS = {
-    "roepnaam": "Roepnaam",
-    "voorvoegsel": "Voorvoegsel",
-    "achternaam": "Achternaam",
-    "voorletters": "Voorletters",
-    "eckid": "ECK iD",
-    "instroomdatum": "Datum in dienst",
-    "uitstroomdatum": "Datum uit dienst",
-    "einddatum": "Laatste werkdag",
-    "rollen": "Functie",
-    "groepen": "Groepen",
-    "emailadres": "E-mail",
-    "contactgegevens": "Contactgegevens",
-    "groep": "Groep",
-    "samengesteldeGroepen": "Samengestelde groepen",
-    "jaargroep": "Leerjaar",
-    "naam": "Naam",
-    "omschrijving": "Omschrijving",
-    "soort": "Soort",
-    "docenten": "Docenten",
-    "basispoort": "Koppeling met Basispoort",
-    "gepauzeerdTot": "Gepauzeerd tot",
+    "roepnaam": mark("Roepnaam"),
+    "voorvoegsel": mark("Voorvoegsel"),
+    "achternaam": mark("Achternaam"),
+    "voorletters": mark("Voorletters"),
+    "eckid": mark("ECK iD"),
+    "instroomdatum": mark("Datum in dienst"),
+    "uitstroomdatum": mark("Datum uit dienst"),
+    "einddatum": mark("Laatste werkdag"),
+    "rollen": mark("Functie"),
+    "groepen": mark("Groepen"),
+    "emailadres": mark("E-mail"),
+    "contactgegevens": mark("Contactgegevens"),
+    "groep": mark("Groep"),
+    "samengesteldeGroepen": mark("Samengestelde groepen"),
+    "jaargroep": mark("Leerjaar"),
+    "naam": mark("Naam"),
+    "omschrijving": mark("Omschrijving"),
+    "soort": mark("Soort"),
+    "docenten": mark("Docenten"),
+    "basispoort": mark("Koppeling met Basispoort"),
+    "gepauzeerdTot": mark("Gepauzeerd tot"),
 }
-PUPIL_FIELDS = {**FIELDS, "instroomdatum": "Eerste schooldag", "uitstroomdatum": "Datum van vertrek"}
+PUPIL_FIELDS = {**FIELDS, "instroomdatum": mark("Eerste schooldag"), "uitstroomdatum": mark("Datum van vertrek")}
+
+
+def say_all(words: Mapping[K, str]) -> dict[K, str]:
+    """The same words in the language of the page."""
+    return {key: say(word) for key, word in words.items()}
+
+
+def year_choices() -> list[tuple[str, str]]:
+    """Every year, with what a person reads of it."""
+    return [(year, _year_words(year)) for year in [*_NUMBERED, *sorted(YEARS - set(_NUMBERED))]]
+
+
+def _year_words(year: str) -> str:
+    if year in _YEAR_WORDS:
+        return say(_YEAR_WORDS[year])
+    if year in _NUMBERED and int(year) > _BEFORE_SECONDARY:
+        return say("%(jaar)s (voortgezet onderwijs %(klas)s)", jaar=year, klas=int(year) - _BEFORE_SECONDARY)
+    return year
 
 
 class Named(Protocol):
@@ -77,14 +96,14 @@ def person_name(person: Named) -> str:
 
 def role_words(roles: Iterable[str]) -> str:
     """`Leerkracht, ICT-coördinator`; a dash for none."""
-    return ", ".join(ROLES[role] for role in Role if role in set(roles)) or "–"
+    return ", ".join(say(ROLES[role]) for role in Role if role in set(roles)) or "–"
 
 
 def group_words(ids: Iterable[int], names: Mapping[int, str], homes: frozenset[int]) -> str:
     """The names of groups, `alle groepen` when every home group is among them, a dash for none."""
     taught = set(ids)
     if len(homes) > 1 and homes <= taught:
-        return "alle groepen"
+        return say("alle groepen")
     return ", ".join(sorted(names[each] for each in taught if each in names)) or "–"
 
 
@@ -102,19 +121,21 @@ def field_words(name: str, value: Any, groups: Mapping[int, str]) -> str:
         case _, None | "" | []:
             words = "–"
         case "eckid", _:
-            words = "ingevuld"
+            words = say("ingevuld")
         case _, bool():
-            words = "ja" if value else "nee"
+            words = say("ja") if value else say("nee")
         case "rollen", list():
             words = role_words(value)
         case "contactgegevens", list():
             words = ", ".join(str(each["waarde"]) for each in value)
+        case "soort", str():
+            words = say(_KINDS_IN_HISTORY[value])
         case "groep", int():
-            words = groups.get(value, NO_GROUP)
+            words = groups.get(value, say(NO_GROUP))
         case _, list():
-            words = ", ".join(sorted(groups.get(each, NO_GROUP) for each in value))
+            words = ", ".join(sorted(groups.get(each, say(NO_GROUP)) for each in value))
         case (("instroomdatum" | "uitstroomdatum" | "einddatum" | "gepauzeerdTot"), str()):
-            words = dutch_day(date.fromisoformat(value))
+            words = say_day(date.fromisoformat(value))
         case _:
             words = str(value)
     return words

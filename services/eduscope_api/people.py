@@ -17,6 +17,7 @@ from services.eduscope_api.states import DAYS
 from services.eduscope_api.tables import GroupRow
 from shared.clock import local_date, now
 from shared.identifiers import holds_citizen_number
+from shared.language import say
 from shared.names import sort_name
 from shared.problems import InvalidRequest
 from shared.roster import GroupKind
@@ -32,7 +33,7 @@ RowId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 def _no_citizen_number(text: str) -> str:
     if holds_citizen_number(text):
-        raise ValueError("dit lijkt een burgerservicenummer (BSN), dat hier niet thuishoort")
+        raise ValueError(say("dit lijkt een burgerservicenummer (BSN), dat hier niet thuishoort"))
     return text
 
 
@@ -89,11 +90,11 @@ def apply_person(wanted: Wanted, columns: Mapping[str, str]) -> list[dict[str, s
     row.sort_name = sort_name(row.first_name, row.prefix, row.last_name)
     found = []
     if not (row.first_name or row.last_name):
-        found.append(error_at(wanted, "achternaam", "Vul een roepnaam of een achternaam in."))
+        found.append(error_at(wanted, "achternaam", say("Vul een roepnaam of een achternaam in.")))
     if row.came_on is not None and row.left_on is not None and row.left_on < row.came_on:
-        found.append(error_at(wanted, "uitstroomdatum", "Deze dag ligt vóór de instroomdatum."))
+        found.append(error_at(wanted, "uitstroomdatum", say("Deze dag ligt vóór de instroomdatum.")))
     found += [
-        error_at(wanted, name, "Deze dag ligt 30 dagen of langer terug. Kies een latere dag.")
+        error_at(wanted, name, say("Deze dag ligt 30 dagen of langer terug. Kies een latere dag."))
         for name in LAST_DAYS & wanted.fields.keys()
         if (day := wanted.fields[name]) is not None and date.fromisoformat(day) <= local_date(now()) - KEPT
     ]
@@ -132,4 +133,4 @@ def wrong_groups(
     """An error at this field unless all of these are groups of the school, and of this kind."""
     if all(each in groups and kind in {None, groups[each]} for each in ids):
         return []
-    return [error_at(wanted, name, "Deze groep bestaat niet op deze school, of is van een andere soort.")]
+    return [error_at(wanted, name, say("Deze groep bestaat niet op deze school, of is van een andere soort."))]

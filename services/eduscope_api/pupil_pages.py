@@ -11,7 +11,7 @@ from services.eduscope_api.admin_pages import query_of, render_page, submit_form
 from services.eduscope_api.administrators import AllowedSchool, ReadSchool
 from services.eduscope_api.groups import GroupQuery, read_groups
 from services.eduscope_api.history import By
-from services.eduscope_api.page_words import YEAR_CHOICES, as_typed, person_name
+from services.eduscope_api.page_words import as_typed, person_name, year_choices
 from services.eduscope_api.people import RowId
 from services.eduscope_api.pupils import (
     PupilQuery,
@@ -25,11 +25,11 @@ from services.eduscope_api.pupils import (
 from shared.clock import local_date, now
 from shared.database import Db, ReadDb
 from shared.forms import Faults, typed
+from shared.language import mark, say
 
 router = APIRouter(prefix="/scholen/{code}/leerlingen", include_in_schema=False)
 
-PATH = (("Administratie", ""),)
-NOTICES = {"jaarovergang": "De jaarovergang is uitgevoerd."}
+NOTICES = {"jaarovergang": mark("De jaarovergang is uitgevoerd.")}
 MOST = 500  # groups of one school
 
 
@@ -63,13 +63,17 @@ def path_of(own: Any, pupil_id: int | None = None, rest: str = "") -> str:
     return f"/scholen/{own.code}/leerlingen" + (f"/{pupil_id}" if pupil_id is not None else "") + rest
 
 
+def crumbs_above() -> list[tuple[str, str]]:
+    return [(say("Administratie"), "")]
+
+
 def tabs_of(own: Any) -> list[tuple[str, str]]:
     """What stands under the menu entry Leerlingen."""
     base = f"/scholen/{own.code}"
     return [
-        ("Leerlingen", f"{base}/leerlingen"),
-        ("Groepen", f"{base}/groepen"),
-        ("Jaarovergang", f"{base}/leerlingen/jaarovergang"),
+        (say("Leerlingen"), f"{base}/leerlingen"),
+        (say("Groepen"), f"{base}/groepen"),
+        (say("Jaarovergang"), f"{base}/leerlingen/jaarovergang"),
     ]
 
 
@@ -104,7 +108,7 @@ def show_overview(
         "leerlingen.html",
         school,
         menu="leerlingen",
-        crumbs=[*PATH, ("Leerlingen", "")],
+        crumbs=[*crumbs_above(), (say("Leerlingen"), "")],
         notices=NOTICES,
         bladen=tabs_of(school),
         rijen=rows,
@@ -115,8 +119,8 @@ def show_overview(
         groep=group,
         jaargroep=year,
         iedereen=bool(everybody),
-        groepen=[("", "Alle groepen"), *((each.id, each.name) for each in groups)],
-        leerjaren=[("", "Alle leerjaren"), *YEAR_CHOICES],
+        groepen=[("", say("Alle groepen")), *((each.id, each.name) for each in groups)],
+        leerjaren=[("", say("Alle leerjaren")), *year_choices()],
     )
 
 
@@ -146,7 +150,7 @@ def _render_new(
         "leerling-nieuw.html",
         own,
         menu="leerlingen",
-        crumbs=[*PATH, ("Leerlingen", path_of(own)), ("Toevoegen", "")],
+        crumbs=[*crumbs_above(), (say("Leerlingen"), path_of(own)), (say("Toevoegen"), "")],
         status_code=status,
         fouten=faults,
         ingevuld={**empty, **filled},
@@ -207,10 +211,13 @@ def frame_of(own: Any, pupil: WirePupilShown, tab: str) -> dict[str, Any]:
     name = person_name(pupil)
     return {
         "menu": "leerlingen",
-        "crumbs": [*PATH, ("Leerlingen", path_of(own)), (name, "")],
+        "crumbs": [*crumbs_above(), (say("Leerlingen"), path_of(own)), (name, "")],
         "naam": name,
-        "bladen": [("Basis", path_of(own, pupil.id)), ("Geschiedenis", path_of(own, pupil.id, "/geschiedenis"))],
-        "blad": tab,
+        "bladen": [
+            (say("Basis"), path_of(own, pupil.id)),
+            (say("Geschiedenis"), path_of(own, pupil.id, "/geschiedenis")),
+        ],
+        "blad": say(tab),
         "pad": path_of(own, pupil.id),
     }
 
@@ -218,7 +225,7 @@ def frame_of(own: Any, pupil: WirePupilShown, tab: str) -> dict[str, Any]:
 def _choices(db: Db, school_id: int) -> dict[str, Any]:
     groups = read_groups(db, school_id, GroupQuery(limit=MOST)).groups
     return {
-        "groepen": [("", "Geen"), *((each.id, each.name) for each in groups if each.kind == "groep")],
+        "groepen": [("", say("Geen")), *((each.id, each.name) for each in groups if each.kind == "groep")],
         "samengesteld": [(each.id, each.name) for each in groups if each.kind != "groep"],
-        "leerjaren": [("", "Onbekend"), *YEAR_CHOICES],
+        "leerjaren": [("", say("Onbekend")), *year_choices()],
     }

@@ -37,6 +37,7 @@ from services.eduscope_api.versions import (
 )
 from shared.clock import local_date, now
 from shared.database import Db, ReadDb
+from shared.language import say
 from shared.problems import NotFound
 from shared.roster import GroupKind
 from shared.wire.base import Number, WireModel
@@ -123,7 +124,7 @@ def read_pupils(db: Session, school_id: int, query: PupilQuery, today: date) -> 
         base = base.where(PupilRow.year == query.year)
     if query.group_id is not None:
         if query.group_id not in read_group_kinds(db, school_id):
-            raise refuse_query("groep", "unknown", "Deze groep bestaat niet op deze school.")
+            raise refuse_query("groep", "unknown", say("Deze groep bestaat niet op deze school."))
         members = select(PupilCompositeRow.pupil_id).where(PupilCompositeRow.group_id == query.group_id)
         base = base.where(or_(PupilRow.home_group_id == query.group_id, PupilRow.id.in_(members)))
     if query.active is not None:

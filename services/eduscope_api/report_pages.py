@@ -12,6 +12,7 @@ from services.eduscope_api.page_words import role_words
 from services.eduscope_api.reports import read_contact_report, read_teaching_report
 from services.eduscope_api.rules.comparison import Outcome
 from shared.database import ReadDb, reading
+from shared.language import say
 
 router = APIRouter(prefix="/scholen/{code}/rapportages", include_in_schema=False)
 
@@ -19,7 +20,7 @@ router = APIRouter(prefix="/scholen/{code}/rapportages", include_in_schema=False
 @router.get("")
 def show_reports(request: Request, school: ReadSchool) -> Response:
     """What reports there are."""
-    return render_page(request, "rapportages.html", school, menu="rapportages", crumbs=[("Rapportages", "")])
+    return render_page(request, "rapportages.html", school, menu="rapportages", crumbs=[(say("Rapportages"), "")])
 
 
 @router.get("/contactgegevens")
@@ -34,7 +35,7 @@ def show_contact_details(request: Request, own: AllowedSchool) -> Response:
         "rapportage-contactgegevens.html",
         own,
         menu="rapportages",
-        crumbs=_crumbs(own.code, "Contactgegevens personeel"),
+        crumbs=_crumbs(own.code, say("Contactgegevens personeel")),
         rijen=[(contact, role_words(contact.roles)) for contact in report.staff],
         gemaakt=report.made_at,
         in_basispoort=_words(comparison) if comparison.available else None,
@@ -51,14 +52,14 @@ def show_teaching_report(request: Request, school: ReadSchool, db: ReadDb) -> Re
         "rapportage-groepen.html",
         school,
         menu="rapportages",
-        crumbs=_crumbs(school.code, "Leerkrachten per groep"),
+        crumbs=_crumbs(school.code, say("Leerkrachten per groep")),
         groepen=report.groups,
         gemaakt=report.made_at,
     )
 
 
 def _crumbs(code: str, title: str) -> list[tuple[str, str]]:
-    return [("Rapportages", f"/scholen/{code}/rapportages"), (title, "")]
+    return [(say("Rapportages"), f"/scholen/{code}/rapportages"), (title, "")]
 
 
 def _words(comparison: WireComparison) -> Mapping[int, tuple[str, str]]:
@@ -68,7 +69,7 @@ def _words(comparison: WireComparison) -> Mapping[int, tuple[str, str]]:
         if line.id is None:
             continue
         if line.outcome is Outcome.EQUAL:
-            found[line.id] = ("gelijk", "groen")
+            found[line.id] = (say("gelijk"), "groen")
         elif line.outcome is Outcome.DIFFERS:
-            found[line.id] = (f"anders: {line.known_email or 'geen adres'}", "geel")
+            found[line.id] = (say("anders: %(adres)s", adres=line.known_email or say("geen adres")), "geel")
     return found

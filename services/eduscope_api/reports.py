@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
@@ -17,16 +17,24 @@ from services.eduscope_api.rules.contacts import ContactKind
 from services.eduscope_api.rules.exchange import Picture
 from services.eduscope_api.spreadsheets import MEDIA, Format, csv_bytes, download, xlsx_bytes
 from services.eduscope_api.tables import ContactRow, SchoolRow, StaffRow
-from shared.browser import dutch_time
+from shared.browser import say_time
 from shared.clock import local_date, now
 from shared.database import ReadDb
+from shared.language import mark, named_language, say, speaking
 from shared.roster import full_name
 from shared.wire.base import WireModel
 
 router = APIRouter(prefix="/api/v1/scholen/{code}/rapportages", tags=["rapportages"])
 
-CONTACT_HEADINGS = ("Naam", "Functie", "E-mail voor Basispoort", "Andere e-mailadressen", "Telefoon", "Groepen")
-TEACHING_HEADINGS = ("Groep", "Leerjaar", "Docent", "E-mail voor Basispoort")
+CONTACT_HEADINGS = (
+    mark("Naam"),
+    mark("Functie"),
+    mark("E-mail voor Basispoort"),
+    mark("Andere e-mailadressen"),
+    mark("Telefoon"),
+    mark("Groepen"),
+)
+TEACHING_HEADINGS = (mark("Groep"), mark("Leerjaar"), mark("Docent"), mark("E-mail voor Basispoort"))
 Details = Mapping[int, Sequence[tuple[str, str, bool]]]  # row number of a member -> kind, value, for Basispoort
 
 
@@ -66,28 +74,40 @@ class WireTeaching(WireModel):
 
 
 AsFile = Annotated[Format | None, Query(alias="formaat", description="As a file for a spreadsheet instead of JSON.")]
+InLanguage = Annotated[
+    Literal["nl", "en"],
+    Query(alias="taal", description="The language of a file: of its headings and of our own words in it."),
+]
+_PACKAGE = "services.eduscope_api"
 _FILES: dict[int | str, dict[str, Any]] = {200: {"content": {each.partition(";")[0]: {} for each in MEDIA.values()}}}
 
 
 @router.get("/contactgegevens", response_model=WireContacts, responses=_FILES)
-def show_contacts(school: ReadSchool, db: ReadDb, kind: AsFile = None) -> WireContacts | Response:
+def show_contacts(
+    school: ReadSchool, db: ReadDb, kind: AsFile = None, language: InLanguage = "nl"
+) -> WireContacts | Response:
     """The contact details of all staff that work here now, with their e-mail addresses."""
     report = read_contact_report(db, school.id)
     if kind is None:
         return report
-    rows = [contact_cells(contact) for contact in report.staff]
-    return _file(kind, "contactgegevens", "Contactgegevens personeel", CONTACT_HEADINGS, rows, school, report.made_at)
+    with speaking(named_language(language, _PACKAGE)):
+        rows = [contact_cells(contact) for contact in report.staff]
+        title = say("Contactgegevens personeel")
+        return _file(kind, "contactgegevens", title, CONTACT_HEADINGS, rows, school, report.made_at)
 
 
 @router.get("/leerkrachten-per-groep", response_model=WireTeaching, responses=_FILES)
-def show_teaching(school: ReadSchool, db: ReadDb, kind: AsFile = None) -> WireTeaching | Response:
+def show_teaching(
+    school: ReadSchool, db: ReadDb, kind: AsFile = None, language: InLanguage = "nl"
+) -> WireTeaching | Response:
     """Who is tied to which groups; groups without anybody are shown too."""
     report = read_teaching_report(db, school.id)
     if kind is None:
         return report
     rows = [cells for group in report.groups for cells in teaching_cells(group)]
-    name = "leerkrachten-per-groep"
-    return _file(kind, name, "Leerkrachten per groep", TEACHING_HEADINGS, rows, school, report.made_at)
+    with speaking(named_language(language, _PACKAGE)):
+        title = say("Leerkrachten per groep")
+        return _file(kind, "leerkrachten-per-groep", title, TEACHING_HEADINGS, rows, school, report.made_at)
 
 
 def read_contact_report(db: Session, school_id: int) -> WireContacts:
@@ -185,9 +205,11 @@ def _file(
     school: SchoolRow,
     made_at: datetime,
 ) -> Response:
+    """The table with its heads, which are marked, in the language that is spoken."""
+    heads = [say(heading) for heading in headings]
     if kind is Format.CSV:
-        content = csv_bytes(headings, rows)
+        content = csv_bytes(heads, rows)
     else:
-        about = [title, f"{school.name} ({school.code})", f"Gemaakt op {dutch_time(made_at)}"]
-        content = xlsx_bytes(title, headings, rows, about)
+        about = [title, f"{school.name} ({school.code})", say("Gemaakt op %(tijd)s", tijd=say_time(made_at))]
+        content = xlsx_bytes(title, heads, rows, about)
     return download(content, kind, name, school.code, local_date(made_at))

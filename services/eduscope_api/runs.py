@@ -1,6 +1,6 @@
 """The history of runs: what came of each, in words that an administrator understands."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -12,11 +12,12 @@ from sqlalchemy.orm import Session
 
 from services.eduscope_api.hub_client import Standing
 from services.eduscope_api.tables import RunRow
+from shared.language import DUTCH, mark, say, say_count, speaking, spoken
 from shared.problems import TooManyAttempts, UpstreamProblem
 from shared.roster import Kind, Roster
 from shared.service_client import RemoteProblem
 from shared.wire.base import WireModel
-from shared.wire.rosters import WireChanges, WireReceipt
+from shared.wire.rosters import WireReceipt
 
 ASKED_WINDOW = timedelta(minutes=10)
 ASKED_AT_MOST = 10  # runs that people ask for, per school and window
@@ -39,7 +40,7 @@ FAILURES = frozenset({Outcome.EMPTY, Outcome.REFUSED, Outcome.FAILED})
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of one run. `counts` holds numbers only."""
+    """What came of one run. `sentence` is Dutch, as it is kept; `counts` holds numbers only."""
 
     outcome: Outcome
     sentence: str
@@ -51,33 +52,49 @@ class Result:
     def failed(self) -> bool:
         return self.outcome in FAILURES
 
+    @property
+    def said(self) -> str:
+        """The sentence in the language of the page."""
+        return say_kept(self.outcome, self.sentence, self.counts)
 
-EQUAL = Result(Outcome.EQUAL, "Basispoort heeft al precies deze gegevens; er hoefde niets te worden verstuurd.")
+
+EQUAL = Result(Outcome.EQUAL, mark("Basispoort heeft al precies deze gegevens; er hoefde niets te worden verstuurd."))
 EMPTY = Result(
     Outcome.EMPTY,
-    "Er is niets verstuurd: in EDUscope staat voor deze school geen enkele actieve leerling. Controleer de gegevens.",
+    mark(
+        "Er is niets verstuurd: in EDUscope staat voor deze school geen enkele actieve leerling. "
+        "Controleer de gegevens."
+    ),
 )
 NOT_TICKED = Result(
-    Outcome.WAITS, "Er is niets verstuurd: in EDUscope is de koppeling met Basispoort nog niet aangevinkt."
+    Outcome.WAITS, mark("Er is niets verstuurd: in EDUscope is de koppeling met Basispoort nog niet aangevinkt.")
 )
 CRASHED = Result(
-    Outcome.FAILED, "Er ging in EDUscope iets mis. Er is niets gewijzigd; de beheerder van EDUscope kan het nazien."
+    Outcome.FAILED,
+    mark("Er ging in EDUscope iets mis. Er is niets gewijzigd; de beheerder van EDUscope kan het nazien."),
 )
+_STARTED = mark("De run is begonnen.")
+_NOT_ACTIVE = mark("Er is niets verstuurd: de koppeling is in Basispoort nog niet geactiveerd (Beheer, EDUscope).")
+_HUB_SAYS = mark("Er is niets verstuurd. Basispoort meldt: %(reden)s")
 _REFUSALS = {
-    "caller-unknown": "Basispoort herkent EDUscope niet. De beheerder van EDUscope moet de sleutel nazien.",
-    "not-found": "Basispoort kent deze school niet. Controleer de BRIN- en vestigingscode.",
-    "roster-inconsistent": "Basispoort nam de gegevens niet aan, omdat ze elkaar tegenspreken. Bekijk de controles.",
-    "roster-diverged": "De gegevens in Basispoort wijzigden tegelijkertijd; het wordt opnieuw geprobeerd.",
-    "too-large": "Basispoort nam de gegevens niet aan, omdat het er te veel waren.",
+    "caller-unknown": mark("Basispoort herkent EDUscope niet. De beheerder van EDUscope moet de sleutel nazien."),
+    "not-found": mark("Basispoort kent deze school niet. Controleer de BRIN- en vestigingscode."),
+    "roster-inconsistent": mark(
+        "Basispoort nam de gegevens niet aan, omdat ze elkaar tegenspreken. Bekijk de controles."
+    ),
+    "roster-diverged": mark("De gegevens in Basispoort wijzigden tegelijkertijd; het wordt opnieuw geprobeerd."),
+    "too-large": mark("Basispoort nam de gegevens niet aan, omdat het er te veel waren."),
 }
+_REFUSED = mark("Basispoort nam de gegevens niet aan.")
+_TOO_LATE = mark("Basispoort gaf niet op tijd antwoord.")
+_OUT_OF_REACH = mark("Basispoort was niet bereikbaar.")
+_BROKEN = mark("Basispoort gaf een storing aan.")
 
 
 def waiting(standing: Standing | None, refused: RemoteProblem | None = None) -> Result:
     """Nothing was sent, because the other switch is still off."""
     reason = standing.waits_for if standing is not None else None
-    sentence = "Er is niets verstuurd: de koppeling is in Basispoort nog niet geactiveerd (Beheer, EDUscope)."
-    if reason:
-        sentence = f"Er is niets verstuurd. Basispoort meldt: {reason}"
+    sentence = _HUB_SAYS % {"reden": reason} if reason else _NOT_ACTIVE
     return Result(Outcome.WAITS, sentence, {}, *_answer(refused))
 
 
@@ -85,7 +102,7 @@ def refusal(refused: RemoteProblem) -> Result:
     """The hub said no, and why."""
     if refused.remote_slug in {"connection-inactive", "wrong-school"}:
         return waiting(None, refused)
-    sentence = _REFUSALS.get(refused.remote_slug, "Basispoort nam de gegevens niet aan.")
+    sentence = _REFUSALS.get(refused.remote_slug, _REFUSED)
     objections = refused.remote_body.get("objections")
     counts = {"bezwaren": len(objections)} if isinstance(objections, list) else {}
     return Result(Outcome.REFUSED, sentence, counts, *_answer(refused))
@@ -94,52 +111,92 @@ def refusal(refused: RemoteProblem) -> Result:
 def broken_road(problem: UpstreamProblem) -> Result:
     """The hub, or the road to it, failed."""
     if problem.status == 504:
-        sentence = "Basispoort gaf niet op tijd antwoord."
+        sentence = _TOO_LATE
     elif problem.status == 503:
-        sentence = "Basispoort was niet bereikbaar."
+        sentence = _OUT_OF_REACH
     else:
-        sentence = "Basispoort gaf een storing aan."
+        sentence = _BROKEN
     status = problem.members.get("upstreamStatus")
     return Result(Outcome.FAILED, sentence, {}, status if isinstance(status, int) else None, problem.slug)
 
 
 def received(outcome: Outcome, receipt: WireReceipt, roster: Roster) -> Result:
     """The hub took it in; the receipt says what changed there."""
-    parts = [
-        text
-        for word, plural, changed in (
-            ("leerling", "leerlingen", receipt.pupils),
-            ("personeelslid", "personeelsleden", receipt.staff),
-            ("groep", "groepen", receipt.groups),
-        )
-        if (text := _changes(word, plural, changed))
-    ]
-    what = "; ".join(parts) or "in Basispoort veranderde er niets"
-    if outcome is Outcome.WHOLE:
-        sentence = f"Alle gegevens zijn verstuurd ({_size(roster)}): {what}."
-    else:
-        sentence = f"De wijzigingen zijn verstuurd: {what}."
-    if receipt.held:
-        sentence += f" Basispoort houdt {receipt.held} wijziging(en) vast tot de ICT-coördinator ze heeft bekeken."
-    counts = {
+    counts: dict[str, Any] = {
         "leerlingen": receipt.pupils.model_dump(),
         "leerkrachten": receipt.staff.model_dump(),
         "groepen": receipt.groups.model_dump(),
         "vastgehouden": receipt.held,
         "berichtenInWachtrij": receipt.queued_mails,
     }
+    if outcome is Outcome.WHOLE:
+        pupils, staff, groups = (len(roster.of_kind(kind)) for kind in (Kind.PUPIL, Kind.STAFF, Kind.GROUP))
+        counts["verstuurd"] = {"leerlingen": pupils, "leerkrachten": staff, "groepen": groups}
+    with speaking(DUTCH):  # what is kept is Dutch, whoever asked for this run
+        sentence = _received(counts)
     return Result(outcome, sentence, counts, 200)
 
 
-def _size(roster: Roster) -> str:
-    pupils, staff, groups = (len(roster.of_kind(kind)) for kind in (Kind.PUPIL, Kind.STAFF, Kind.GROUP))
-    return f"{pupils} leerlingen, {staff} personeelsleden, {groups} groepen"
+def _received(counts: Mapping[str, Any]) -> str:
+    """What these counts say, in the language of the page."""
+    what = _changes(counts) or say("in Basispoort veranderde er niets")
+    if sent := counts.get("verstuurd"):
+        said = say(
+            "Alle gegevens zijn verstuurd (%(leerlingen)s leerlingen, %(leerkrachten)s personeelsleden, "
+            "%(groepen)s groepen): %(wat)s.",
+            **sent,
+            wat=what,
+        )
+    else:
+        said = say("De wijzigingen zijn verstuurd: %(wat)s.", wat=what)
+    if held := counts["vastgehouden"]:
+        said += " " + say("Basispoort houdt %(n)s wijziging(en) vast tot de ICT-coördinator ze heeft bekeken.", n=held)
+    return said
 
 
-def _changes(word: str, plural: str, changed: WireChanges) -> str:
-    numbers = ((changed.new, "nieuw"), (changed.changed, "gewijzigd"), (changed.removed, "verwijderd"))
-    said = [f"{number} {word if number == 1 else plural} {what}" for number, what in numbers if number]
-    return ", ".join(said)
+def _changes(counts: Mapping[str, Any]) -> str:
+    pupils, staff, groups = counts["leerlingen"], counts["leerkrachten"], counts["groepen"]
+    new, changed, removed = "nieuw", "gewijzigd", "verwijderd"
+    kinds = (
+        (
+            (pupils[new], say_count("%(n)s leerling nieuw", "%(n)s leerlingen nieuw", pupils[new])),
+            (pupils[changed], say_count("%(n)s leerling gewijzigd", "%(n)s leerlingen gewijzigd", pupils[changed])),
+            (pupils[removed], say_count("%(n)s leerling verwijderd", "%(n)s leerlingen verwijderd", pupils[removed])),
+        ),
+        (
+            (staff[new], say_count("%(n)s personeelslid nieuw", "%(n)s personeelsleden nieuw", staff[new])),
+            (
+                staff[changed],
+                say_count("%(n)s personeelslid gewijzigd", "%(n)s personeelsleden gewijzigd", staff[changed]),
+            ),
+            (
+                staff[removed],
+                say_count("%(n)s personeelslid verwijderd", "%(n)s personeelsleden verwijderd", staff[removed]),
+            ),
+        ),
+        (
+            (groups[new], say_count("%(n)s groep nieuw", "%(n)s groepen nieuw", groups[new])),
+            (groups[changed], say_count("%(n)s groep gewijzigd", "%(n)s groepen gewijzigd", groups[changed])),
+            (groups[removed], say_count("%(n)s groep verwijderd", "%(n)s groepen verwijderd", groups[removed])),
+        ),
+    )
+    told = [", ".join(text for number, text in numbers if number) for numbers in kinds]
+    return "; ".join(text for text in told if text)
+
+
+def say_kept(outcome: str, sentence: str, counts: Mapping[str, Any]) -> str:
+    """The sentence of a run in the language of the page: built anew of its counts, or it is one of ours or the hub's.
+
+    A sentence that we do not say any more stays as it was kept.
+    """
+    if spoken() is DUTCH:
+        return sentence
+    if outcome in {Outcome.WHOLE, Outcome.DELTA} and counts:
+        return _received(counts)
+    start = _HUB_SAYS.partition("%")[0]
+    if sentence.startswith(start):
+        return say(_HUB_SAYS) % {"reden": say(sentence.removeprefix(start))}
+    return say(sentence)
 
 
 def _answer(refused: RemoteProblem | None) -> tuple[int | None, str | None]:
@@ -182,7 +239,7 @@ def save_asked_run(db: Session, school_id: int, now: datetime) -> int:
         started_at=now,
         attempt=1,
         outcome=Outcome.RUNNING,
-        sentence="De run is begonnen.",
+        sentence=_STARTED,
         counts={},
     )
     db.add(row)
@@ -234,4 +291,10 @@ class WireRun(WireModel):
 def read_runs(db: Session, school_id: int, most: int = HISTORY) -> Sequence[WireRun]:
     """The latest runs of one school, newest first."""
     rows = db.scalars(select(RunRow).where(RunRow.school_id == school_id).order_by(RunRow.id.desc()).limit(most))
-    return [WireRun(**{name: getattr(row, name) for name in WireRun.model_fields}) for row in rows]
+    return [
+        WireRun(
+            **{name: getattr(row, name) for name in WireRun.model_fields if name != "sentence"},
+            sentence=say_kept(row.outcome, row.sentence, row.counts),
+        )
+        for row in rows
+    ]

@@ -21,6 +21,7 @@ from services.eduscope_api.runs import HISTORY, Outcome, WireRun, read_runs
 from services.eduscope_api.tables import OutboxRow, SchoolRow
 from shared.clock import local_date, now
 from shared.database import Db, ReadDb, reading
+from shared.language import mark, say
 from shared.outbox import SendFailed, save_message
 from shared.problems import Problem, UpstreamProblem
 from shared.roster import kind_of
@@ -175,19 +176,19 @@ def _ask_hub(hub: HubClient, code: str) -> WireHubSide:
     try:
         standing = hub.fetch_standing(code, timeout_s=PERSON_WAITS_S)
     except UpstreamProblem:
-        sentence = "Basispoort is op dit moment niet bereikbaar. Wat u hier invoert, blijft bewaard."
+        sentence = say("Basispoort is op dit moment niet bereikbaar. Wat u hier invoert, blijft bewaard.")
         return WireHubSide(reachable=False, sentence=sentence, **nothing)
     except RemoteProblem as refused:
         sentences = {
-            "wrong-school": "Basispoort wacht tot de coördinator onder Beheer voor EDUscope kiest.",
-            "not-found": "Basispoort kent deze school nog niet.",
+            "wrong-school": mark("Basispoort wacht tot de coördinator onder Beheer voor EDUscope kiest."),
+            "not-found": mark("Basispoort kent deze school nog niet."),
         }
-        sentence = sentences.get(refused.remote_slug, "Basispoort wil nu geen antwoord geven.")
+        sentence = say(sentences.get(refused.remote_slug, mark("Basispoort wil nu geen antwoord geven.")))
         return WireHubSide(reachable=True, sentence=sentence, **{**nothing, "is_on": False})
     if standing.is_on:
-        sentence = "De koppeling is in Basispoort geactiveerd."
+        sentence = say("De koppeling is in Basispoort geactiveerd.")
     else:
-        sentence = standing.waits_for or "De koppeling is in Basispoort nog niet geactiveerd."
+        sentence = say(standing.waits_for or mark("De koppeling is in Basispoort nog niet geactiveerd."))
     return WireHubSide(
         reachable=True,
         is_on=standing.is_on,
@@ -200,10 +201,10 @@ def _ask_hub(hub: HubClient, code: str) -> WireHubSide:
 
 def _tick_sentence(school: SchoolRow) -> str:
     if not school.basispoort_on:
-        return "De koppeling met Basispoort is in EDUscope niet aangevinkt."
+        return say("De koppeling met Basispoort is in EDUscope niet aangevinkt.")
     if school.paused_until is not None and school.paused_until > local_date(now()):
-        return f"De koppeling is aangevinkt, en gepauzeerd tot {school.paused_until:%d-%m-%Y}."
-    return "De koppeling is aangevinkt. Gegevens gaan één keer per dag, om 00:00 uur, naar Basispoort."
+        return say("De koppeling is aangevinkt, en gepauzeerd tot %(dag)s.", dag=f"{school.paused_until:%d-%m-%Y}")
+    return say("De koppeling is aangevinkt. Gegevens gaan één keer per dag, om 00:00 uur, naar Basispoort.")
 
 
 # --- runs -------------------------------------------------------------------------------------------------------------

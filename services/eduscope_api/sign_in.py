@@ -13,18 +13,17 @@ from shared.attempts import claim_attempt, forgive_attempt
 from shared.browser import see_other
 from shared.clock import now
 from shared.database import Db, writing
+from shared.language import say
 from shared.passwords import LONGEST, password_fits
 from shared.problems import Problem, TooManyAttempts
 from shared.sessions import end_session, start_session
 
 router = APIRouter(tags=["inloggen"])
 
-WRONG = "De gebruikersnaam of het wachtwoord klopt niet."
-
 
 class WrongPassword(Problem):
     status, slug, title = 401, "wrong-password", "The user name or the password is not right"
-    uitleg = WRONG
+    uitleg = "De gebruikersnaam of het wachtwoord klopt niet."
 
 
 @router.get("/inloggen", include_in_schema=False)
@@ -71,7 +70,7 @@ def _refuse(request: Request, problem: Problem, typed: str) -> Response:
     if not pages.wants_page(request):
         raise problem
     page: Response = pages.render(
-        request, "inloggen.html", status_code=problem.status, fout=problem.uitleg, ingevuld=typed
+        request, "inloggen.html", status_code=problem.status, fout=say(problem.uitleg), ingevuld=typed
     )
     page.headers.update(problem.headers)
     return page

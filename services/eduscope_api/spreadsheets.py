@@ -9,6 +9,8 @@ from enum import StrEnum
 import xlsxwriter
 from fastapi.responses import Response
 
+from shared.language import say
+
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 BOM = "\ufeff"  # without it Excel reads UTF-8 as something else
 WIDEST = 60  # characters
@@ -54,7 +56,7 @@ def xlsx_bytes(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]
         for column, width in enumerate(widths):
             sheet.set_column(column, column, min(width, WIDEST) + 2)
         sheet.freeze_panes(1, 0)
-        other = book.add_worksheet("Over dit bestand")
+        other = book.add_worksheet(say("Over dit bestand"))
         for row, line in enumerate(about):
             other.write_string(row, 0, line)
         other.set_column(0, 0, WIDEST)

@@ -39,6 +39,7 @@ from services.eduscope_api.versions import (
 )
 from shared.clock import local_date, now
 from shared.database import Db, ReadDb
+from shared.language import say
 from shared.problems import NotFound
 from shared.roster import Role
 from shared.wire.base import Day, Email, Number, WireModel
@@ -141,7 +142,7 @@ def _conditions(db: Session, school_id: int, query: StaffQuery, today: date) -> 
         yield StaffRow.id.in_(select(StaffRoleRow.staff_id).where(StaffRoleRow.role == query.role.value))
     if query.group_id is not None:
         if query.group_id not in read_group_kinds(db, school_id):
-            raise refuse_query("groep", "unknown", "Deze groep bestaat niet op deze school.")
+            raise refuse_query("groep", "unknown", say("Deze groep bestaat niet op deze school."))
         yield StaffRow.id.in_(select(TeachingRow.staff_id).where(TeachingRow.group_id == query.group_id))
     if query.without_email is not None:
         has_address = select(ContactRow.id).where(ContactRow.staff_id == StaffRow.id, ContactRow.for_basispoort)

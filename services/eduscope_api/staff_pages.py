@@ -12,7 +12,15 @@ from services.eduscope_api.administrators import AllowedSchool, OwnSchool, ReadS
 from services.eduscope_api.contacts import read_contacts
 from services.eduscope_api.groups import GroupQuery, read_groups
 from services.eduscope_api.history import By
-from services.eduscope_api.page_words import CONTACT_KINDS, ROLES, as_typed, group_words, person_name, role_words
+from services.eduscope_api.page_words import (
+    CONTACT_KINDS,
+    ROLES,
+    as_typed,
+    group_words,
+    person_name,
+    role_words,
+    say_all,
+)
 from services.eduscope_api.people import RowId
 from services.eduscope_api.staff import (
     StaffQuery,
@@ -28,17 +36,17 @@ from services.eduscope_api.staff import (
 from shared.clock import local_date, now
 from shared.database import Db, ReadDb
 from shared.forms import Faults, typed
+from shared.language import mark, say
 from shared.roster import Role
 
 router = APIRouter(prefix="/scholen/{code}/personeel", include_in_schema=False)
 
-PATH = (("Administratie", ""), ("Personeel", ""))
-SENTENCES = {"emailadres": "Vul een volledig e-mailadres in, met een @ en een domein."}
+SENTENCES = {"emailadres": mark("Vul een volledig e-mailadres in, met een @ en een domein.")}
 NOTICES = {
-    "adres": "Het contactgegeven is opgeslagen.",  # from contact_pages.py
-    "weg": "Het contactgegeven is verwijderd.",
-    "groepen": "De groepen zijn opgeslagen.",
-    "alle": "Deze persoon is aan alle groepen gekoppeld.",
+    "adres": mark("Het contactgegeven is opgeslagen."),  # from contact_pages.py
+    "weg": mark("Het contactgegeven is verwijderd."),
+    "groepen": mark("De groepen zijn opgeslagen."),
+    "alle": mark("Deze persoon is aan alle groepen gekoppeld."),
 }
 MOST = 500  # groups of one school
 
@@ -73,6 +81,10 @@ def path_of(own: Any, staff_id: int | None = None, rest: str = "") -> str:
     return f"/scholen/{own.code}/personeel" + (f"/{staff_id}" if staff_id is not None else "") + rest
 
 
+def crumbs_above() -> list[tuple[str, str]]:
+    return [(say("Administratie"), ""), (say("Personeel"), "")]
+
+
 # --- Personeel Overzicht ----------------------------------------------------------------------------------------------
 
 
@@ -105,7 +117,7 @@ def show_overview(
         "personeel.html",
         school,
         menu="personeel",
-        crumbs=[*PATH, ("Personeel Overzicht", "")],
+        crumbs=[*crumbs_above(), (say("Personeel Overzicht"), "")],
         notices=NOTICES,
         rijen=rows,
         totaal=found.total,
@@ -157,11 +169,11 @@ def _render_new(request: Request, own: Any, filled: Mapping[str, Any], status: i
         "personeelslid-nieuw.html",
         own,
         menu="personeel",
-        crumbs=[*PATH, ("Personeel Overzicht", path_of(own)), ("Toevoegen", "")],
+        crumbs=[*crumbs_above(), (say("Personeel Overzicht"), path_of(own)), (say("Toevoegen"), "")],
         status_code=status,
         fouten=faults,
         ingevuld={**as_typed(dict.fromkeys(_FIELDS)), **filled},
-        functies=list(ROLES.items()),
+        functies=list(say_all(ROLES).items()),
     )
 
 
@@ -215,9 +227,9 @@ def _render_person(
         status_code=status,
         fouten=faults,
         ingevuld={**present, **kept},
-        functies=list(ROLES.items()),
+        functies=list(say_all(ROLES).items()),
         contacten=read_contacts(db, own.id, staff_id),
-        soorten=CONTACT_KINDS,
+        soorten=say_all(CONTACT_KINDS),
     )
 
 
@@ -230,15 +242,15 @@ def frame_of(own: Any, member: WireStaffShown, tab: str) -> dict[str, Any]:
     name = person_name(member)
     return {
         "menu": "personeel",
-        "crumbs": [*PATH, ("Personeel Overzicht", path_of(own)), (name, "")],
+        "crumbs": [*crumbs_above(), (say("Personeel Overzicht"), path_of(own)), (name, "")],
         "lid": member,
         "naam": name,
         "bladen": [
-            ("Basis", path_of(own, member.id)),
-            ("Groepen", path_of(own, member.id, "/groepen")),
-            ("Geschiedenis", path_of(own, member.id, "/geschiedenis")),
+            (say("Basis"), path_of(own, member.id)),
+            (say("Groepen"), path_of(own, member.id, "/groepen")),
+            (say("Geschiedenis"), path_of(own, member.id, "/geschiedenis")),
         ],
-        "blad": tab,
+        "blad": say(tab),
         "pad": path_of(own, member.id),
         "vervanger": Role.SUBSTITUTE.value in member.roles,
     }

@@ -16,10 +16,11 @@ from services.eduscope_api.group_pages import read_all_pupils
 from services.eduscope_api.groups import GroupQuery, read_groups
 from services.eduscope_api.history import By, by_page
 from services.eduscope_api.history_pages import rows_of
-from services.eduscope_api.pupil_pages import PATH, path_of, tabs_of
+from services.eduscope_api.pupil_pages import crumbs_above, path_of, tabs_of
 from services.eduscope_api.rosters import lock_school
 from shared.database import Db, ReadDb, reading, writing
 from shared.forms import FORM, Faults, form_faults
+from shared.language import mark, say
 from shared.problems import InvalidRequest, Problem
 
 router = APIRouter(prefix="/scholen/{code}/leerlingen/jaarovergang", include_in_schema=False)
@@ -27,7 +28,10 @@ router = APIRouter(prefix="/scholen/{code}/leerlingen/jaarovergang", include_in_
 LEAVES = "weg"
 MOST = 500  # groups of one school
 SHOWN = 50  # changes in the preview
-COUNTS = {"leerling": "leerlingen naar een andere groep", "leerlingUitstroom": "leerlingen verlaten de school"}
+COUNTS = {
+    "leerling": mark("leerlingen naar een andere groep"),
+    "leerlingUitstroom": mark("leerlingen verlaten de school"),
+}
 
 
 class TransitionChanged(Problem):
@@ -111,14 +115,16 @@ def _body(db: Db, school_id: int, form: TransitionForm, *, trial: bool) -> WireT
             group = int(target) if target.isascii() and target.isdigit() and len(target) < 19 else 0
             moved.append({"ids": ids, "groep": group, **({"jaargroep": "+1"} if form.year_on else {})})
     if not moved and not leaving:
-        raise InvalidRequest(errors=[{"pointer": "/body/naar", "code": "missing", "detail": "Kies eerst een groep."}])
+        raise InvalidRequest(
+            errors=[{"pointer": "/body/naar", "code": "missing", "detail": say("Kies eerst een groep.")}]
+        )
     gone = {"uitstroom": {"ids": leaving, "datum": form.left_on}} if leaving else {}
     return WireTransition.model_validate({"proef": trial, "leerlingen": moved, **gone})
 
 
 def _faults(error: ValidationError | InvalidRequest) -> Faults:
     places = {"uitstroom": "datum", "naar": FORM, "leerlingen": FORM}
-    said = {"uitstroom": "Vul de datum in waarop deze leerlingen de school verlaten."}
+    said = {"uitstroom": say("Vul de datum in waarop deze leerlingen de school verlaten.")}
     return [(places.get(field, FORM), sentence) for field, sentence in form_faults(error, said)]
 
 
@@ -131,7 +137,7 @@ def _render(
         "jaarovergang.html",
         own,
         menu="leerlingen",
-        crumbs=[*PATH, ("Leerlingen", path_of(own)), ("Jaarovergang", "")],
+        crumbs=[*crumbs_above(), (say("Leerlingen"), path_of(own)), (say("Jaarovergang"), "")],
         status_code=status,
         bladen=tabs_of(own),
         fouten=faults,
@@ -150,12 +156,12 @@ def _render_preview(request: Request, own: Any, db: Db, form: TransitionForm, do
         own,
         menu="leerlingen",
         crumbs=[
-            *PATH,
-            ("Leerlingen", path_of(own)),
-            ("Jaarovergang", path_of(own, None, "/jaarovergang")),
-            ("Voorbeeld", ""),
+            *crumbs_above(),
+            (say("Leerlingen"), path_of(own)),
+            (say("Jaarovergang"), path_of(own, None, "/jaarovergang")),
+            (say("Voorbeeld"), ""),
         ],
-        aantallen=[(done.counts[word], text) for word, text in COUNTS.items()],
+        aantallen=[(done.counts[word], say(text)) for word, text in COUNTS.items()],
         rijen=rows_of(db, own, done.changes[:SHOWN]),
         totaal=len(done.changes),
         keuzes=form.chosen,

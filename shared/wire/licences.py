@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 
 from shared.identifiers import tidy
-from shared.wire.base import Text, WireModel
+from shared.wire.base import Text, WholeId, WireModel, readable, shown_as
 
 MOST_USERS = 50_000  # in one list by id: what is written within a second; more come with addlist
 MOST_PAIRS = 50_000  # in one list by ECK iD
@@ -27,13 +27,22 @@ def _storable(text: str) -> str:
     return text
 
 
-ApplicationId = Annotated[Text, AfterValidator(_id)]
-Address = Annotated[str, StringConstraints(strict=True, max_length=2000), AfterValidator(_storable)]
-Icon = Annotated[str, StringConstraints(strict=True, max_length=LONGEST_ICON), AfterValidator(_storable)]
+_STORABLE = r"^[^\u0000]*$"
+
+ApplicationId = Annotated[
+    Text, AfterValidator(_id), shown_as(rf"^(?!\s*\.{{1,2}}\s*$){readable(but='/')[1:]}", 256, examples=["rekenen-5"])
+]
+Address = Annotated[str, StringConstraints(strict=True, max_length=2000, pattern=_STORABLE), AfterValidator(_storable)]
+Icon = Annotated[
+    str, StringConstraints(strict=True, max_length=LONGEST_ICON, pattern=_STORABLE), AfterValidator(_storable)
+]
 Tag = Literal["leerkrachtApplicatie", "toetsApplicatie"]
-UserId = Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)]
-SchoolNumber = Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)]
-EckId = Annotated[str, StringConstraints(strict=True, max_length=1000), AfterValidator(tidy)]
+EckId = Annotated[
+    str,
+    StringConstraints(strict=True, max_length=1000, pattern=_STORABLE),
+    AfterValidator(tidy),
+    Field(examples=["https://ketenid.nl/pilot/8f3b2a"]),
+]
 
 
 class MethodDetails(WireModel):
@@ -71,11 +80,11 @@ class Products(WireModel):
 class Users(WireModel):
     """A set of users by id: in any order on the way in, ascending on the way out."""
 
-    users: list[UserId] = Field(alias="gebruikers", max_length=MOST_USERS)
+    users: list[WholeId] = Field(alias="gebruikers", max_length=MOST_USERS)
 
 
 class EckUser(WireModel):
-    school_id: SchoolNumber = Field(alias="instellingId")
+    school_id: WholeId = Field(alias="instellingId")
     eck_id: EckId = Field(alias="eckId")
 
 
@@ -90,5 +99,5 @@ class BulkRequest(WireModel):
 
     methods: list[Text] = Field(alias="methodes", max_length=MOST_APPLICATIONS)
     products: list[Text] = Field(alias="producten", max_length=MOST_APPLICATIONS)
-    users: list[UserId] = Field(alias="gebruikers", max_length=MOST_USERS)
+    users: list[WholeId] = Field(alias="gebruikers", max_length=MOST_USERS)
     eck_users: list[EckUser] = Field(alias="gebruikerEckIds", max_length=MOST_PAIRS)

@@ -10,6 +10,7 @@ from tests.basispoort_hub.hub import CODE, Hub, answered
 from tests.factories import a_group, a_pupil, a_staff_member
 
 API = f"/api/v1/scholen/{CODE}"
+TEACHERS = f"/scholen/{CODE}/leerkrachten"
 TICK = f"{API}/aanmelding"
 OTHER = "99ZB00"
 
@@ -55,10 +56,11 @@ def test_the_slider_on_the_page_opens_and_closes_the_list(hub: Hub) -> None:
     hub.add_school()
     chief, key = hub.a_coordinator(), hub.administration_key()
     for form, status, checked in (({"leesbaar": "ja"}, 200, True), ({}, 403, False)):
-        answer = chief.post("/leerkrachtenlijst", data={"school": CODE, **form})
-        assert (answer.status_code, answer.headers["location"]) == (303, f"/?school={CODE}")
+        answer = chief.post(f"{TEACHERS}/lijst", data={"formulier": "lijst", **form})
+        message = "lijst-open" if form else "lijst-dicht"
+        assert (answer.status_code, answer.headers["location"]) == (303, f"{TEACHERS}?melding={message}")
         read(hub, key, status)
-        page = chief.get("/", headers={"Accept": "text/html"}).text
+        page = chief.get(TEACHERS, headers={"Accept": "text/html"}).text
         assert "EDUscope mag onze leerkrachtenlijst lezen" in page
         assert ('name="leesbaar" value="ja" checked' in page) is checked
 
@@ -68,7 +70,7 @@ def test_only_the_coordinator_of_the_school_moves_the_slider(hub: Hub) -> None:
     hub.add_school(OTHER, "De Horizon")
     stranger, key = hub.a_coordinator("ander@school.example", OTHER), hub.administration_key()
     assert stranger.put(f"{API}/leerkrachtenlijst", json={"leesbaar": True}).status_code in {403, 404}
-    assert stranger.post("/leerkrachtenlijst", data={"school": CODE, "leesbaar": "ja"}).status_code in {403, 404}
+    assert stranger.post(f"{TEACHERS}/lijst", data={"formulier": "lijst", "leesbaar": "ja"}).status_code == 404
     assert hub.client(key).put(f"{API}/leerkrachtenlijst", json={"leesbaar": True}).status_code == 401
     read(hub, key, 403)
 

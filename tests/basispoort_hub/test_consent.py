@@ -239,7 +239,7 @@ def test_the_page_lists_exactly_the_fields_of_the_answers(scene: Scene) -> None:
     shown = {name for _, fields in shared_data.shared_fields() for name, _ in fields}
     assert shown == sent - frame
     page = scene.page(f"{BEHEER}/uitgeverijen/ctrl/gegevens")
-    assert all(f"<td>{name}</td>" in page for name in shown)
+    assert all(f"<td><code>{name}</code></td>" in page for name in shown)
 
 
 def test_a_new_field_that_nobody_explained_stops_the_page(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,7 +84,7 @@ def test_a_coordinator_sees_how_things_stand(hub: Hub) -> None:
     assert "uitnodiging verstuurd" in shown
     assert "Activeer de digitale methodes van CtrlLearning" in shown
     hub.push(key, Roster.of([a_group(), a_staff_member("m1", email=ANNA)]))
-    assert "8 personen zouden verdwijnen" in page(coordinator)
+    assert "8 leerlingen zouden verdwijnen" in page(coordinator)
 
 
 def test_a_coordinator_of_two_schools_chooses_one(hub: Hub) -> None:

@@ -399,7 +399,7 @@ def test_the_coordinator_sees_who_is_held_and_decides_on_the_page(hub: Hub) -> N
     [hold] = hub.holds()
     form = {"school": CODE, "besluit": "loslaten"}
     answer = hub.client.post(f"/vastgehouden/{hold['id']}", data=form, follow_redirects=False)
-    assert (answer.status_code, answer.headers["location"]) == (303, f"/?school={CODE}")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/?school={CODE}&melding=besloten")
     assert hub.roster() == less
 
 

@@ -10,6 +10,7 @@ import pytest
 from httpx2 import Response
 from sqlalchemy import Engine, select
 
+from services.basispoort_hub.licences import MOST_SCHOOLS
 from services.basispoort_hub.tables import PersonRow
 from shared.database import reading
 from shared.roster import Kind
@@ -319,3 +320,15 @@ def test_the_examples_of_lists_are_accepted(publisher: Publisher, name: str) -> 
     for method, tail in (("PUT", ""), ("POST", "/addlist"), ("POST", "/removelist")):
         list_ = name.removeprefix("GET_").removesuffix(".json")
         publisher.done(method, f"/methode/rekenapp/{list_}{tail}", example(name))
+
+
+def test_users_of_very_many_schools_come_in_more_than_one_request(publisher: Publisher) -> None:
+    publisher.done("POST", "/methode", METHOD)
+    pairs = [{"instellingId": number, "eckId": "https://ketenid.example/x"} for number in range(1, MOST_SCHOOLS + 2)]
+    path = "/methode/rekenapp/gebruiker_eckid"
+    refused = publisher.send("PUT", path, {"gebruikers": pairs})
+    assert (refused.status_code, refused.json()["type"]) == (422, "/problems/too-many-schools")
+    publisher.done("PUT", path, {"gebruikers": pairs[:-1]})
+    publisher.done("POST", f"{path}/addlist", {"gebruikers": [pairs[-1], *pairs[:3], *pairs[:3]]})
+    nowhere = [{**each, "instellingId": -number} for number, each in enumerate(pairs)]
+    publisher.done("PUT", path, {"gebruikers": nowhere})  # numbers that no school can have name no school

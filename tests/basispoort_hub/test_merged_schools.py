@@ -1,12 +1,19 @@
 """Schools that close, merge or change their code: told first, done by fingerprint, taken back; numbers stay."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from sqlalchemy import delete, select
 
-from shared.database import open_engine
+from services.basispoort_hub.merged_schools import CaseNotPossible, Step, WireCase, carry_out
+from services.basispoort_hub.tables import SchoolEndRow, SchoolRow
+from shared.clock import now
+from shared.database import open_engine, writing
+from shared.problems import DatabaseBusy
 from tests.basispoort_hub.a_hub import ADMINISTRATION_KEY, CODE, OPERATOR_KEY, PUBLISHER_KEY, Hub, open_hub
+from tests.conftest import POSTGRES
 from tests.factories import a_roster
 
 OTHER, NEW = "99ZB00", "99ZC01"
@@ -123,3 +130,47 @@ def test_only_the_operator_may(hub: Hub) -> None:
         body = {"soort": "sluiten", "reden": "x"}
         answer = hub.client.post(f"/api/v1/operator/scholen/{CODE}/zaak", json=body, headers=headers)
         assert answer.status_code == 401
+
+
+def _merge(hub: Hub, school: str, into: str) -> str:
+    """In a transaction of its own; "" when it is done, otherwise why not."""
+    case = WireCase(step=Step.MERGE, to=into, reason="besluit van het bestuur", confirmed=None)
+    try:
+        with writing(hub.engine) as db:
+            told = carry_out(db, school, case, now())
+            carry_out(db, school, case.model_copy(update={"confirmed": told.fingerprint}), now())
+    except CaseNotPossible as refused:
+        return str(refused.members["reden"])
+    return ""
+
+
+def test_two_schools_that_merge_into_each_other_at_once_wait_and_one_is_refused(hub: Hub) -> None:
+    for _ in range(3):
+        with ThreadPoolExecutor(2) as threads:
+            done = [threads.submit(_merge, hub, *pair) for pair in ((CODE, OTHER), (OTHER, CODE))]
+            answers = sorted(each.result() for each in done)
+        assert answers[0] == ""
+        assert answers[1] == "De andere school is zelf gesloten of gefuseerd."
+        with writing(hub.engine) as db:
+            db.execute(select(SchoolRow.id).with_for_update())
+            db.execute(delete(SchoolEndRow))
+
+
+def _is_locked(hub: Hub, code: str) -> bool:
+    query = select(SchoolRow.id).where(SchoolRow.code == code).with_for_update(nowait=True)
+    try:
+        with writing(hub.engine) as db:
+            db.execute(query)
+    except DatabaseBusy:
+        return True
+    return False
+
+
+@pytest.mark.skipif(not POSTGRES, reason="SQLite locks everything at once")
+def test_a_merger_locks_both_schools_and_no_other(hub: Hub) -> None:
+    hub.open_school(NEW)
+    case = WireCase(step=Step.MERGE, to=OTHER, reason="besluit van het bestuur", confirmed=None)
+    with writing(hub.engine) as db:
+        carry_out(db, CODE, case, now())
+        assert [_is_locked(hub, code) for code in (CODE, OTHER, NEW)] == [True, True, False]
+    assert not _is_locked(hub, OTHER)

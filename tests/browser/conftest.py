@@ -10,8 +10,9 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from services.demo.processes import Processes
-from tests.browser.stage import Stage, raise_curtain
-from tests.browser.visits import Visitor, open_page
+from tests.browser.curtain import raise_curtain
+from tests.browser.stage import Stage
+from tests.browser.visits import Visitor, open_context, open_page
 
 MUST = bool(os.environ.get("CI") or os.environ.get("SCHAKEL_CI"))
 ARGUMENTS = [
@@ -68,17 +69,27 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 @pytest.fixture
 def visit(browser: Browser, stage: Stage) -> Callable[..., AbstractContextManager[Visitor]]:
-    """Gives `visit(javascript=True, signed_in=True, at="")`: a visitor of one of the processes, judged at the end."""
+    """Gives `visit(javascript=True, signed_in=True, at="", who="", locale="")`: a visitor, judged at the end.
+
+    Without more it is EDUscope's administrator; `who` is one of stage.people, at their own service.
+    """
 
     @contextmanager
-    def visiting(*, javascript: bool = True, signed_in: bool = True, at: str = "") -> Iterator[Visitor]:
-        base = at or stage.edu[next(turns) % 2]
-        context = browser.new_context(
-            java_script_enabled=javascript, viewport={"width": 1200, "height": 800}, locale="nl-NL"
-        )
-        if signed_in:
-            context.add_cookies([{"name": "eduscope", "value": stage.cookie, "url": base}])
-        visitor = open_page(context, base, stage.hub, javascript=javascript)
+    def visiting(
+        *,
+        javascript: bool = True,
+        signed_in: bool = True,
+        at: str = "",
+        who: str = "administrator",
+        locale: str = "nl-NL",
+    ) -> Iterator[Visitor]:
+        person = stage.people[who]
+        base = at or person.places[next(turns) % len(person.places)]
+        context = open_context(browser, javascript=javascript, locale=locale)
+        if signed_in and person.cookie:
+            name, value = person.cookie
+            context.add_cookies([{"name": name, "value": value, "url": base}])
+        visitor = open_page(context, base, *stage.places, javascript=javascript)
         try:
             yield visitor
             assert visitor.faults == []

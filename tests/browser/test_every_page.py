@@ -27,11 +27,39 @@ def test_every_page_can_be_used_by_everybody(path: str, visit: Visit, stage: Sta
     if not kind.startswith("text/html"):
         return  # a file to download
     with visit() as visitor:
-        page = visitor.go(address)
-        assert page.get_by_role("heading", level=1).count() == 1
-        assert visitor.barriers() == []
-        assert visitor.overflowing() == []
-        assert visitor.cut_off_when_spaced() == []
+        look_at(visitor, address)
+
+
+def look_at(visitor: Visitor, address: str) -> None:
+    page = visitor.go(address)
+    assert page.get_by_role("heading", level=1).count() == 1
+    assert visitor.barriers() == []
+    assert visitor.overflowing() == []
+    assert visitor.cut_off_when_spaced() == []
+
+
+IN_ENGLISH = (  # the busiest pages, since every page is tried in Dutch
+    "/scholen/{code}/personeel/nieuw",
+    "/scholen/{code}/groepen/{group_id}/docenten",
+    "/scholen/{code}/controles",
+    "/scholen/{code}/vergelijking",
+    "/scholen/{code}/inrichten/schoolinstellingen/koppelingen",
+    "/scholen/{code}/inrichten/edexml-importeren/{import_id}",
+    "/scholen/{code}/leerlingen/jaarovergang",
+)
+
+
+@pytest.mark.parametrize("path", IN_ENGLISH)
+def test_an_english_page_can_be_used_by_everybody(path: str, visit: Visit, stage: Stage) -> None:
+    with visit(locale="en-GB") as visitor:
+        look_at(visitor, path.format_map({"code": CODE, **stage.ids}))
+        assert visitor.page.locator("html").get_attribute("lang") == "en"
+        other = visitor.page.get_by_role("link", name="Nederlands", exact=True)
+        assert other.get_attribute("lang") == "nl"
+        other.click()
+        assert visitor.page.locator("html").get_attribute("lang") == "nl"  # and it stays: the cookie says so
+        visitor.go(f"/scholen/{CODE}/personeel")
+        assert visitor.page.locator("html").get_attribute("lang") == "nl"
 
 
 def test_there_are_pages_to_look_at() -> None:

@@ -121,7 +121,8 @@ def test_the_comparison_works_before_the_link_is_on_once_the_coordinator_allows_
     """Step 1 and 2 of the manual: the hub knows a teacher by a hand-made file, under another address."""
     closed = chain.client.get(f"{API}/vergelijking").json()
     assert (closed["beschikbaar"], "leerkrachtenlijst" in closed["zin"]) == (False, True)
-    assert chain.chief.post("/leerkrachtenlijst", data={"school": CODE, "leesbaar": "ja"}).status_code == 303
+    allowed = {"formulier": "lijst", "leesbaar": "ja"}
+    assert chain.chief.post(f"/scholen/{CODE}/leerkrachten/lijst", data=allowed).status_code == 303
     compared = chain.client.get(f"{API}/vergelijking").json()
     assert compared["aantallen"] == {"gelijk": 0, "adresVerschilt": 0, "ontbreektHier": 1, "ontbreektDaar": TEACHERS}
 

@@ -185,6 +185,20 @@ def test_what_is_not_in_the_table_is_closed() -> None:
     assert scopes_for(f"{BASE}/leerlingen", "GET") == ("leerlingen:lezen",)
 
 
+def test_what_shows_people_needs_the_scopes_of_these_people() -> None:
+    assert scopes_for(f"{BASE}/koppeling/proef", "GET") == (
+        "koppeling:lezen",
+        "leerlingen:lezen",
+        "personeel:lezen",
+        "groepen:lezen",
+    )
+    assert scopes_for(f"{BASE}/koppeling/nachten", "GET") == ("koppeling:lezen",)
+    assert scopes_for(f"{BASE}/edexml/voorbeelden", "POST") == ("edexml:schrijven", "edexml:lezen")
+    assert set(scopes_for(f"{BASE}/jaarovergang", "POST") or ()) == {
+        f"{subject}:{action}" for subject in ("leerlingen", "personeel", "groepen") for action in ("lezen", "schrijven")
+    }
+
+
 def test_the_page_shows_a_new_key_once_and_revokes_it(
     client: TestClient, program: TestClient, hub: FakeHub, school: School
 ) -> None:

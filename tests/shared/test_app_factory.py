@@ -8,8 +8,9 @@ from fastapi import APIRouter, FastAPI, Form
 from fastapi.testclient import TestClient
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from shared.app_factory import SECURITY_HEADERS, describe_error, problem_types
+from shared.app_factory import describe_error, problem_types
 from shared.problems import NotFound, NotSignedIn, TooManyAttempts
+from shared.request_frame import SECURITY_HEADERS
 from tests.factories import an_app
 
 PAGE = {"Accept": "text/html,application/xhtml+xml"}

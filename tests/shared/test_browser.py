@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.testclient import TestClient
 from jinja2 import UndefinedError
 
-from shared.browser import Pages, dutch_time, see_other, static_url
+from shared.browser import Pages, say_time, see_other, static_url
 from tests.factories import an_app
 
 
@@ -127,8 +127,8 @@ def test_signing_out_removes_the_cookie() -> None:
 
 
 def test_a_time_is_written_as_dutch_people_read_it_in_their_own_zone() -> None:
-    assert dutch_time(datetime(2026, 11, 21, 23, 0, tzinfo=UTC)) == "22 november 2026 00:00"
-    assert dutch_time(datetime(2026, 7, 1, 10, 5, tzinfo=UTC)) == "1 juli 2026 12:05"
+    assert say_time(datetime(2026, 11, 21, 23, 0, tzinfo=UTC)) == "22 november 2026 00:00"
+    assert say_time(datetime(2026, 7, 1, 10, 5, tzinfo=UTC)) == "1 juli 2026 12:05"
 
 
 def test_a_static_address_changes_with_the_content() -> None:

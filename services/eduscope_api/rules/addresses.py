@@ -4,6 +4,8 @@ from collections import Counter
 
 from rapidfuzz.distance import OSA
 
+from shared.language import say
+
 # Endings that are nearly always a slip of the finger; the right one beside it.
 _SLIPS = {
     "gmail.nl": "gmail.com",
@@ -81,17 +83,18 @@ def is_one_slip(left: str, right: str) -> bool:
 
 
 def likely_slip(left: str, right: str) -> str:
-    """What sets two addresses apart when it is probably a typing error, as a Dutch sentence; empty when it is not."""
+    """What sets two addresses apart when it is probably a typing error, as a sentence; empty when it is not."""
     left_name, _, left_domain = left.rpartition("@")
     right_name, _, right_domain = right.rpartition("@")
     if left_name == right_name and left_domain != right_domain:
         if is_one_slip(left_domain, right_domain) or _SLIPS.get(left_domain) == right_domain:
-            return "Achter de @ verschilt één teken: waarschijnlijk een tikfout."
-        return "Alleen het deel achter de @ verschilt."
+            return say("Achter de @ verschilt één teken: waarschijnlijk een tikfout.")
+        return say("Alleen het deel achter de @ verschilt.")
     if left_domain != right_domain or min(len(left_name), len(right_name)) < 4:
         return ""
     distance = OSA.distance(left_name, right_name, score_cutoff=2)
     if distance == 0 or distance > 2:
         return ""
-    how_much = "verschilt één teken" if distance == 1 else "verschillen twee tekens"
-    return f"Vóór de @ {how_much}: waarschijnlijk een tikfout."
+    if distance == 1:
+        return say("Vóór de @ verschilt één teken: waarschijnlijk een tikfout.")
+    return say("Vóór de @ verschillen twee tekens: waarschijnlijk een tikfout.")

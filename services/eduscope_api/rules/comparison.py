@@ -15,6 +15,7 @@ from rapidfuzz.distance import OSA
 
 from services.eduscope_api.rules.addresses import likely_slip
 from services.eduscope_api.rules.exchange import Picture, StaffRecord
+from shared.language import say
 from shared.names import PREFIX_WORDS, fold
 from shared.roster import Role
 
@@ -86,14 +87,17 @@ def compare(picture: Picture, known: Sequence[Known], today: date) -> list[Line]
             Outcome.MISSING_THERE,
             own,
             None,
-            hint=f"Lijkt op {rest[alike[at]].name} in Basispoort." if at in alike else "",
+            hint=say("Lijkt op %(naam)s in Basispoort.", naam=rest[alike[at]].name) if at in alike else "",
         )
         for at, own in enumerate(lonely)
     ]
     back = {other: at for at, other in reversed(alike.items())}
     for at, each in enumerate(rest):
-        hint = f"Lijkt op {lonely[back[at]].member.full_name} in EDUscope." if at in back else ""
-        hint = hint or ("Staat hier als uit dienst." if each.key in left else "")
+        hint = ""
+        if at in back:
+            hint = say("Lijkt op %(naam)s in EDUscope.", naam=lonely[back[at]].member.full_name)
+        elif each.key in left:
+            hint = say("Staat hier als uit dienst.")
         lines.append(Line(Outcome.MISSING_HERE, None, each, hint=hint))
     order = list(Outcome)
     return sorted(_with_offers(lines, ours), key=lambda line: (order.index(line.outcome), fold(line.name)))
@@ -180,7 +184,7 @@ def _line(own: StaffRecord, known: Known, by: MatchedBy) -> Line:
     mine, theirs = own.member.email, known.email
     mine_words, their_words = words_of(own.member.full_name), words_of(known.name)
     is_other = bool(mine_words and their_words and not mine_words & their_words)
-    names = "De namen verschillen: kijk dit goed na." if is_other else ""
+    names = say("De namen verschillen: kijk dit goed na.") if is_other else ""
     if mine == theirs:
         return Line(Outcome.EQUAL, own, known, by, hint=names)
     slip = likely_slip(mine, theirs) if mine is not None and theirs is not None else ""
@@ -196,8 +200,8 @@ def _with_offers(lines: Iterable[Line], ours: Sequence[StaffRecord]) -> list[Lin
         if not clash:
             return found
         for at in clash:
-            hint = f"Dit adres staat hier al bij iemand anders. {found[at].hint}".strip()
-            found[at] = replace(found[at], offer=None, hint=hint)
+            hint = say("Dit adres staat hier al bij iemand anders.")
+            found[at] = replace(found[at], offer=None, hint=f"{hint} {found[at].hint}".strip())
 
 
 def addresses_after(ours: Iterable[StaffRecord], taken: Mapping[int, str]) -> list[str]:

@@ -3,6 +3,8 @@
 import re
 from enum import StrEnum
 
+from shared.language import say
+
 
 class ContactKind(StrEnum):
     EMAIL = "email"
@@ -22,5 +24,5 @@ def parse_phone(text: str) -> str:
     spaced = _BETWEEN.sub(" ", text.replace("(0)", " ")).strip()
     spaced = re.sub(r"^\+ ", "+", spaced)
     if not spaced.isascii() or not _PHONE.fullmatch(spaced.replace(" ", "")):
-        raise ValueError("dit is geen telefoonnummer (6 tot 20 cijfers)")
+        raise ValueError(say("dit is geen telefoonnummer (6 tot 20 cijfers)"))
     return spaced

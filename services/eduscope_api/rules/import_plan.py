@@ -22,6 +22,7 @@ from services.eduscope_api.rules.import_merge import merge_group, merge_member, 
 from shared.brake import is_swap
 from shared.edexml import EdexmlFile, EdexmlPupil, EdexmlStaff, Notice
 from shared.identifiers import is_dummy_key
+from shared.language import say
 from shared.names import fold, name_key, name_words
 from shared.roster import Group, GroupKind, Kind, Person, Pupil, canonical_entry
 
@@ -365,21 +366,21 @@ def _year_gap(one: Person, other: Person) -> int:
 def _reasons(here: Person, person: Person) -> tuple[str, ...]:
     reasons = []
     if _score(here, person) == 100:
-        reasons.append("dezelfde naam")
+        reasons.append(say("dezelfde naam"))
     elif fold(here.last_name or "") == fold(person.last_name or "") != "":
-        reasons.append("dezelfde achternaam")
+        reasons.append(say("dezelfde achternaam"))
     elif fold(here.first_name or "") == fold(person.first_name or "") != "":
-        reasons.append("dezelfde roepnaam")
+        reasons.append(say("dezelfde roepnaam"))
     else:
-        reasons.append("de naam lijkt erop")
+        reasons.append(say("de naam lijkt erop"))
     gap = _year_gap(here, person)
     if gap == 0:
-        reasons.append("hetzelfde leerjaar")
+        reasons.append(say("hetzelfde leerjaar"))
     elif gap == 1:
-        reasons.append("één leerjaar verschil")
+        reasons.append(say("één leerjaar verschil"))
     email = getattr(person, "email", None)
     if email is not None and email == getattr(here, "email", None):
-        reasons.append("hetzelfde e-mailadres")
+        reasons.append(say("hetzelfde e-mailadres"))
     return tuple(reasons)
 
 

@@ -23,6 +23,7 @@ from services.eduscope_api.rules.import_plan import (
 )
 from shared.edexml import EdexmlFile, Notice
 from shared.identifiers import is_dummy_key
+from shared.language import mark, say
 from shared.roster import Group, Kind, Pupil
 
 T = TypeVar("T")
@@ -30,11 +31,11 @@ R = TypeVar("R", PupilRecord, StaffRecord)
 Fresh = Callable[[], str]  # gives a key that nobody has
 
 _SENTENCES = {
-    "by-eck-id": "Personen met een andere sleutel zijn aan hun ECK iD herkend en houden hun sleutel.",
-    "by-name": "Personen zonder vaste sleutel zijn aan naam en leerjaar herkend.",
-    "own-key": "Personen of groepen zonder vaste sleutel hebben van EDUscope een sleutel gekregen.",
-    "has-left": "Leerlingen uit het bestand staan hier als uitgestroomd; dat is zo gebleven.",
-    "swaps": (
+    "by-eck-id": mark("Personen met een andere sleutel zijn aan hun ECK iD herkend en houden hun sleutel."),
+    "by-name": mark("Personen zonder vaste sleutel zijn aan naam en leerjaar herkend."),
+    "own-key": mark("Personen of groepen zonder vaste sleutel hebben van EDUscope een sleutel gekregen."),
+    "has-left": mark("Leerlingen uit het bestand staan hier als uitgestroomd; dat is zo gebleven."),
+    "swaps": mark(
         "Niet overgenomen: personen wier sleutel hier van iemand anders is (een ander ECK iD of een heel andere naam). "
         "Bekijk ze bij EDEXML importeren, in het voorbeeld."
     ),
@@ -121,7 +122,7 @@ def build_import(
         "has-left": plan.pupils.has_left,
         "swaps": len(plan.pupils.swaps) + len(plan.staff.swaps),
     }
-    own = tuple(Notice(kind, counts[kind], sentence) for kind, sentence in _SENTENCES.items() if counts[kind])
+    own = tuple(Notice(kind, counts[kind], say(sentence)) for kind, sentence in _SENTENCES.items() if counts[kind])
     return replace(written, notices=(*plan.notices, *own))
 
 

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from services.eduscope_api.rules.addresses import better_domain, domain_of
 from services.eduscope_api.rules.exchange import NO_YEAR, Picture, PupilRecord, StaffRecord
+from shared.language import mark, say
 from shared.problems import Problem
 from shared.roster import Group, GroupKind, Kind, Role, full_name
 
@@ -41,7 +42,7 @@ class Check(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is not right: what, about whom (`kind` and our own row number), and a Dutch sentence."""
+    """One thing that is not right: what, about whom (`kind` and our own row number), and a sentence."""
 
     weight: Weight
     check: Check
@@ -97,24 +98,26 @@ class CheckLine:
         return min((finding.weight for finding in self.found), key=list(Weight).index, default=None)
 
 
-_PUPILS, _STAFF, _GROUPS = ("leerling", "leerlingen"), ("personeelslid", "personeelsleden"), ("groep", "groepen")
+_PUPILS = mark("leerling"), mark("leerlingen")
+_STAFF = mark("personeelslid"), mark("personeelsleden")
+_GROUPS = mark("groep"), mark("groepen")
 _LINES = (
     (
-        "Alle actieve leerlingen zijn gekoppeld aan een administratieve groep",
+        mark("Alle actieve leerlingen zijn gekoppeld aan een administratieve groep"),
         _PUPILS,
         {Check.NO_PUPIL, Check.NO_HOME_GROUP},
     ),
     (
-        "Alle leerlingen hebben een leerjaar-indicatie (i.v.m. combinatiegroepen)",
+        mark("Alle leerlingen hebben een leerjaar-indicatie (i.v.m. combinatiegroepen)"),
         _PUPILS,
         {Check.NO_YEAR, Check.YEAR_DIFFERS},
     ),
-    ("Alle actieve leerkrachten hebben een e-mailadres", _STAFF, {Check.NO_ADDRESS}),
-    ("Geen e-mailadres komt dubbel voor", _STAFF, {Check.DOUBLE_ADDRESS}),
-    ("Elke groep heeft een docent", _GROUPS, {Check.NOBODY_TEACHES, Check.NO_GROUP}),
-    ("Elke leerkracht heeft een groep", _STAFF, {Check.TEACHES_NOTHING}),
-    ("Geen e-mailadres lijkt een tikfout te bevatten", _STAFF, {Check.ODD_ADDRESS}),
-    ("Namen en groepen zijn compleet", _PUPILS, {Check.LOOSE_END}),
+    (mark("Alle actieve leerkrachten hebben een e-mailadres"), _STAFF, {Check.NO_ADDRESS}),
+    (mark("Geen e-mailadres komt dubbel voor"), _STAFF, {Check.DOUBLE_ADDRESS}),
+    (mark("Elke groep heeft een docent"), _GROUPS, {Check.NOBODY_TEACHES, Check.NO_GROUP}),
+    (mark("Elke leerkracht heeft een groep"), _STAFF, {Check.TEACHES_NOTHING}),
+    (mark("Geen e-mailadres lijkt een tikfout te bevatten"), _STAFF, {Check.ODD_ADDRESS}),
+    (mark("Namen en groepen zijn compleet"), _PUPILS, {Check.LOOSE_END}),
 )
 
 
@@ -127,7 +130,12 @@ def check_lines(picture: Picture, found: Iterable[Finding], today: date) -> list
         _GROUPS: len(picture.groups),
     }
     return [
-        CheckLine(sentence, counts[of_what], of_what, tuple(each for each in listed if each.check in checks))
+        CheckLine(
+            say(sentence),
+            counts[of_what],
+            (say(of_what[0]), say(of_what[1])),
+            tuple(each for each in listed if each.check in checks),
+        )
         for sentence, of_what, checks in _LINES
     ]
 
@@ -150,9 +158,11 @@ def _travelling(picture: Picture, today: date) -> list[StaffRecord]:
 
 def _emptiness(pupils: list[PupilRecord], groups: dict[str, Group]) -> Iterator[Finding]:
     if not pupils:
-        yield Finding(Weight.ERROR, Check.NO_PUPIL, None, None, "", "De school heeft geen enkele actieve leerling.")
+        yield Finding(
+            Weight.ERROR, Check.NO_PUPIL, None, None, "", say("De school heeft geen enkele actieve leerling.")
+        )
     if not groups:
-        yield Finding(Weight.ERROR, Check.NO_GROUP, None, None, "", "De school heeft geen enkele groep.")
+        yield Finding(Weight.ERROR, Check.NO_GROUP, None, None, "", say("De school heeft geen enkele groep."))
 
 
 def _double_addresses(staff: list[StaffRecord]) -> Iterator[Finding]:
@@ -164,9 +174,8 @@ def _double_addresses(staff: list[StaffRecord]) -> Iterator[Finding]:
         if len(sharing) > 1:
             names = ", ".join(full_name(record.member) for record in sharing)
             for record in sharing:
-                yield _about_staff(
-                    Weight.ERROR, Check.DOUBLE_ADDRESS, record, f"Hetzelfde e-mailadres staat bij {names}."
-                )
+                sentence = say("Hetzelfde e-mailadres staat bij %(namen)s.", namen=names)
+                yield _about_staff(Weight.ERROR, Check.DOUBLE_ADDRESS, record, sentence)
 
 
 def _loose_ends(pupils: list[PupilRecord], staff: list[StaffRecord], groups: dict[str, Group]) -> Iterator[Finding]:
@@ -177,17 +186,20 @@ def _loose_ends(pupils: list[PupilRecord], staff: list[StaffRecord], groups: dic
         pupil = record.pupil
         home_is_right = pupil.home_group is None or is_kind(pupil.home_group, GroupKind.HOME)
         if not home_is_right or not all(is_kind(key, GroupKind.COMPOSITE) for key in pupil.composite_groups):
-            sentence = f"{pupil.full_name} staat in een groep die niet bestaat of van een andere soort is."
+            sentence = say(
+                "%(naam)s staat in een groep die niet bestaat of van een andere soort is.", naam=pupil.full_name
+            )
             yield _about_pupil(Weight.ERROR, Check.LOOSE_END, record, sentence)
         if not pupil.full_name:
-            yield _about_pupil(Weight.ERROR, Check.LOOSE_END, record, "Een leerling heeft geen naam.")
+            yield _about_pupil(Weight.ERROR, Check.LOOSE_END, record, say("Een leerling heeft geen naam."))
     for member in staff:
         taught = member.member.home_groups | member.member.composite_groups
         if not taught <= groups.keys():
-            sentence = f"{member.member.full_name} is gekoppeld aan een groep die niet bestaat."
+            name = member.member.full_name
+            sentence = say("%(naam)s is gekoppeld aan een groep die niet bestaat.", naam=name)
             yield _about_staff(Weight.ERROR, Check.LOOSE_END, member, sentence)
         if not member.member.full_name:
-            yield _about_staff(Weight.ERROR, Check.LOOSE_END, member, "Een personeelslid heeft geen naam.")
+            yield _about_staff(Weight.ERROR, Check.LOOSE_END, member, say("Een personeelslid heeft geen naam."))
 
 
 def _pupils(pupils: list[PupilRecord], groups: dict[str, Group]) -> Iterator[Finding]:
@@ -196,13 +208,18 @@ def _pupils(pupils: list[PupilRecord], groups: dict[str, Group]) -> Iterator[Fin
         name = pupil.full_name
         group = groups.get(pupil.home_group) if pupil.home_group else None
         if pupil.home_group is None:
-            sentence = f"{name} is niet gekoppeld aan een administratieve groep."
+            sentence = say("%(naam)s is niet gekoppeld aan een administratieve groep.", naam=name)
             yield _about_pupil(Weight.WARNING, Check.NO_HOME_GROUP, record, sentence)
         if pupil.year is None or pupil.year in NO_YEAR:
-            sentence = f"{name} heeft geen leerjaar-indicatie."
+            sentence = say("%(naam)s heeft geen leerjaar-indicatie.", naam=name)
             yield _about_pupil(Weight.WARNING, Check.NO_YEAR, record, sentence)
         elif group is not None and not year_fits(pupil.year, group):
-            sentence = f"{name} heeft leerjaar {pupil.year}; dat past niet bij {group.name}."
+            sentence = say(
+                "%(naam)s heeft leerjaar %(jaar)s; dat past niet bij %(groep)s.",
+                naam=name,
+                jaar=pupil.year,
+                groep=group.name,
+            )
             yield _about_pupil(Weight.WARNING, Check.YEAR_DIFFERS, record, sentence)
 
 
@@ -219,10 +236,14 @@ def _addresses(staff: list[StaffRecord]) -> Iterator[Finding]:
     for record in staff:
         address, name = record.member.email, full_name(record.member)
         if address is None:
-            sentence = f"{name} heeft geen e-mailadres en krijgt dus geen activatielink."
+            sentence = say("%(naam)s heeft geen e-mailadres en krijgt dus geen activatielink.", naam=name)
             yield _about_staff(Weight.WARNING, Check.NO_ADDRESS, record, sentence)
         elif (better := better_domain(domain_of(address), domains)) is not None:
-            sentence = f"Het e-mailadres van {name} lijkt een tikfout te bevatten: bedoelt u @{better}?"
+            sentence = say(
+                "Het e-mailadres van %(naam)s lijkt een tikfout te bevatten: bedoelt u @%(domein)s?",
+                naam=name,
+                domein=better,
+            )
             yield _about_staff(Weight.WARNING, Check.ODD_ADDRESS, record, sentence)
 
 
@@ -232,11 +253,15 @@ def _teaching(picture: Picture, staff: list[StaffRecord]) -> Iterator[Finding]:
         own = record.member.home_groups | record.member.composite_groups
         taught |= own
         if not own and Role.TEACHER in record.member.roles:
-            sentence = f"{full_name(record.member)} is aan geen enkele groep gekoppeld en ziet dus geen leerlingen."
+            sentence = say(
+                "%(naam)s is aan geen enkele groep gekoppeld en ziet dus geen leerlingen.",
+                naam=full_name(record.member),
+            )
             yield _about_staff(Weight.WARNING, Check.TEACHES_NOTHING, record, sentence)
     for group in picture.groups:
         if group.group.key not in taught:
-            sentence = f"{group.group.name} heeft geen leerkracht en is in Basispoort voor niemand zichtbaar."
+            name = group.group.name
+            sentence = say("%(groep)s heeft geen leerkracht en is in Basispoort voor niemand zichtbaar.", groep=name)
             yield Finding(Weight.WARNING, Check.NOBODY_TEACHES, Kind.GROUP, group.id, group.group.name, sentence)
 
 

@@ -5,6 +5,7 @@ Law: an address that is not in the table is closed for every key.
 
 from collections.abc import Iterable
 
+from shared.language import mark
 from shared.problems import Problem
 
 READ, WRITE = "lezen", "schrijven"
@@ -25,21 +26,24 @@ SUBJECTS: dict[str, tuple[str, ...] | None] = {
     "instellingen": ("koppeling",),
     "sleutels": None,
 }
+# Whose answer to a change, or to its trial, tells what stood there: who may not read it may not ask this either.
+_SHOWS_WHAT_WAS = frozenset({"jaarovergang", "edexml"})
+_SHOWS_PEOPLE = frozenset({("koppeling", "proef")})  # what tonight would send, with names
 # In the order in which a person chooses them: scope -> what it says on the page.
 SCOPES = {
-    "leerlingen:lezen": "Leerlingen lezen",
-    "leerlingen:schrijven": "Leerlingen invoeren en wijzigen",
-    "personeel:lezen": "Personeel lezen, met de vergelijking",
-    "personeel:schrijven": "Personeel invoeren en wijzigen, adressen overnemen",
-    "groepen:lezen": "Groepen lezen",
-    "groepen:schrijven": "Groepen invoeren en wijzigen",
-    "rapportages:lezen": "Rapportages en controles lezen",
-    "edexml:lezen": "EDEXML exporteren",
-    "edexml:schrijven": "EDEXML importeren",
-    "koppeling:lezen": "De koppeling met Basispoort bekijken",
-    "koppeling:schrijven": "De koppeling met Basispoort instellen, en synchroniseren",
-    "geschiedenis:lezen": "Geschiedenis lezen",
-    "geschiedenis:schrijven": "Wijzigingen terugdraaien",
+    "leerlingen:lezen": mark("Leerlingen lezen"),
+    "leerlingen:schrijven": mark("Leerlingen invoeren en wijzigen"),
+    "personeel:lezen": mark("Personeel lezen, met de vergelijking"),
+    "personeel:schrijven": mark("Personeel invoeren en wijzigen, adressen overnemen"),
+    "groepen:lezen": mark("Groepen lezen"),
+    "groepen:schrijven": mark("Groepen invoeren en wijzigen"),
+    "rapportages:lezen": mark("Rapportages en controles lezen"),
+    "edexml:lezen": mark("EDEXML exporteren"),
+    "edexml:schrijven": mark("EDEXML importeren"),
+    "koppeling:lezen": mark("De koppeling met Basispoort bekijken"),
+    "koppeling:schrijven": mark("De koppeling met Basispoort instellen, en synchroniseren"),
+    "geschiedenis:lezen": mark("Geschiedenis lezen"),
+    "geschiedenis:schrijven": mark("Wijzigingen terugdraaien"),
 }
 
 
@@ -69,7 +73,12 @@ def scopes_for(path: str, method: str) -> tuple[str, ...] | None:
     if "geschiedenis" in rest[4:]:
         subjects = (*subjects, "geschiedenis")
     action = READ if method in _READING else WRITE
-    return tuple(f"{subject}:{action}" for subject in subjects)
+    shown: tuple[str, ...] = ()
+    if action == WRITE and rest[3] in _SHOWS_WHAT_WAS:
+        shown = subjects
+    if tuple(rest[3:5]) in _SHOWS_PEOPLE:
+        shown = ("leerlingen", "personeel", "groepen")
+    return (*(f"{subject}:{action}" for subject in subjects), *(f"{subject}:{READ}" for subject in shown))
 
 
 def check_scopes(path: str, method: str, held: Iterable[str]) -> None:
