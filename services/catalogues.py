@@ -19,6 +19,7 @@ KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2)}  # of the templates
 HEADER = (
     "# The English texts of these pages, by their Dutch ones. `make texts` adds what is new and drops what is gone."
 )
+OPTIONS = {"trimmed": "true", "trim_blocks": "true", "newstyle_gettext": "true"}  # as the pages' environment reads them
 Text = str | tuple[str, str]
 
 
@@ -30,7 +31,7 @@ def texts_of(package: str) -> Iterator[tuple[Text, str]]:
     """Every text that a package can show on a page, and the file it stands in, in order."""
     folder = ROOT / package
     for path in sorted(folder.rglob("*.html")):
-        found = extract_from_file("jinja2", path, keywords=KEYWORDS, options={"trimmed": "true", "trim_blocks": "true"})
+        found = extract_from_file("jinja2", path, keywords=KEYWORDS, options=OPTIONS)
         for _line, text, _comments, _context in found:
             yield (text if isinstance(text, str) else (text[0], text[1])), _name(path)
     for path in sorted(folder.rglob("*.py")):

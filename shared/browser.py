@@ -59,7 +59,7 @@ def language_address(context: Any, code: str) -> str:
 
 
 def _with_query(request: Request, name: str, value: str) -> str:
-    passing = {"cursor", "melding", "taal"} - ({"cursor"} if name == "taal" else set())
+    passing = {"cursor", "melding", "bericht", "taal"} - ({"cursor"} if name == "taal" else set())
     kept = [each for each in request.query_params.multi_items() if each[0] not in passing]
     return "?" + urlencode([*kept, *([(name, value)] if value else [])])
 
@@ -67,8 +67,13 @@ def _with_query(request: Request, name: str, value: str) -> str:
 @cache
 def static_url(name: str) -> str:
     """The address of an own static file, with a hash of its content: every replica computes the same one."""
-    content = (resources.files("shared") / "static" / name).read_bytes()
-    return f"/static/{name}?v={hashlib.sha256(content).hexdigest()[:8]}"
+    return f"/static/{name}?v={static_hash(name)}"
+
+
+@cache
+def static_hash(name: str) -> str:
+    """Of the content of an own static file that is there."""
+    return hashlib.sha256((resources.files("shared") / "static" / name).read_bytes()).hexdigest()[:8]
 
 
 class Pages:
@@ -96,7 +101,7 @@ class Pages:
             taaladres=language_address,
             spoken=spoken,
         )
-        self._templates.filters.update(tijd=say_time, dag=say_day)
+        self._templates.filters.update(tijd=say_time, dag=say_day, zeg=say)
         self._package = package
         self._secure = base_url.startswith("https://")
         self.cookie = f"__Host-{cookie}" if self._secure else cookie

@@ -37,6 +37,9 @@ ALLOWED = frozenset(
         "port",
         "instance",
         "kind",
+        "publisher",
+        "unknown",
+        "without_consent",
     ]
 )
 

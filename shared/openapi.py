@@ -4,6 +4,7 @@ The examples are made from the schema itself, with values that a table gives per
 """
 
 import re
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -96,14 +97,15 @@ def describe_leaving(app: FastAPI, leaving: Operations) -> None:
 
 def _refine(app: FastAPI, change: Callable[[dict[str, Any]], None]) -> None:
     """Change the application's description when it is made."""
-    describe = app.openapi
+    describe, lock = app.openapi, threading.Lock()
 
     def described() -> dict[str, Any]:
-        is_new = app.openapi_schema is None
-        schema = describe()
-        if is_new:
-            change(schema)
-        return schema
+        with lock:  # error handlers in several threads may ask for it at once
+            before = app.openapi_schema
+            schema = describe()
+            if schema is not before:
+                change(schema)
+            return schema
 
     app.openapi = described  # type: ignore[method-assign]  # FastAPI's own way to change its description
 

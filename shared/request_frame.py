@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.bodies import REFUSED
-from shared.browser import Pages
+from shared.browser import Pages, static_hash
 from shared.deprecation import Operations, headers_of
 from shared.language import speaking
 from shared.logs import log
@@ -90,6 +90,7 @@ class RequestFrame:
                 await self._app(scope, receive, send_framed)
             except Exception as error:  # here and not in a handler, so that a fault too has its headers and log line
                 if has_begun:  # half an answer is out: only hanging up says that it is not whole
+                    log.error("server_fault", exc_info=error)
                     raise
                 await self._answer_fault(self._pages, request, error)(scope, receive, send_framed)
 
@@ -110,15 +111,25 @@ class RequestFrame:
         ]
         headers += [each for each in _SECURITY_HEADERS if each[0] not in present]
         if b"cache-control" not in present:
-            headers.append((b"cache-control", _caching(request)))
-        if kept := self._pages.kept_language(request):
+            headers.append((b"cache-control", _caching(request, status)))
+        if _is_page(headers) and (kept := self._pages.kept_language(request)):
             headers.append((b"set-cookie", kept.encode()))
 
 
-def _caching(request: Request) -> bytes:
-    if not request.scope["path"].startswith(("/static/", "/swagger/")):
+def _is_page(headers: list[tuple[bytes, bytes]]) -> bool:
+    return any(name == b"content-type" and value.startswith(b"text/html") for name, value in headers)
+
+
+def _caching(request: Request, status: int) -> bytes:
+    """For ever only what the address names by its hash: another version of the program may be asked for a newer one."""
+    path = request.scope["path"]
+    if status >= 400 or not path.startswith(("/static/", "/swagger/")):
         return b"no-store"
-    return b"public, max-age=31536000, immutable" if "v" in request.query_params else b"no-cache"
+    wanted = request.query_params.get("v")
+    is_same = (
+        wanted is not None and path.startswith("/static/") and wanted == static_hash(path.removeprefix("/static/"))
+    )
+    return b"public, max-age=31536000, immutable" if is_same else b"no-cache"
 
 
 def is_cross_site(request: Request, own_origin: str) -> bool:

@@ -54,7 +54,10 @@ POINTS_TO = {
     "kept_for_person_id": "people",
     "person_id": "people",
     "removed_by": "syncs",
+    "undone_id": "changes",
 }  # columns without a foreign key
+SUBJECTS = {"pupil": "pupils", "staff": "staff", "group": "groups", "school": "schools"}  # of a change, by its kind
+NAME_GROUPS = {"groep", "groepen", "samengesteldeGroepen"}  # fields of a change that hold numbers of groups
 BODY_POINTS_TO = {
     "basispoort_hub": {"link": "links", "account": "accounts", "person": "people", "hold": "holds", "from": "outbox"},
     "eduscope_api": {"run": "runs"},
@@ -94,6 +97,15 @@ def _written(service: str, table: Table, row: Mapping[str, Any], ranks: Mapping[
     for column in table.columns:
         if column.name == "id" or (column.name in LEFT_OUT and table.name not in KEPT_COUNTS):
             continue
+        if (table.name, column.name) == ("changes", "subject_id"):
+            shown[column.name] = ranks[SUBJECTS[row["kind"]]].get(row[column.name], row[column.name])
+            continue
+        if (table.name, column.name) == ("changes", "fields"):
+            shown[column.name] = {
+                name: _groups_ranked(value, ranks["groups"]) if name in NAME_GROUPS else value
+                for name, value in row[column.name].items()
+            }
+            continue
         shown[column.name] = _shown(service, table, column, row[column.name], ranks)
     return json.dumps(shown, sort_keys=True, default=str)
 
@@ -115,6 +127,11 @@ def _shown(
         body = gzip.decompress(value) if column.name == "packed" else value
         return _ranked(json.loads(body), ranks["people"])
     return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _groups_ranked(value: Any, groups: Mapping[Any, str]) -> Any:
+    """A number of a group, or any list of them, by rank."""
+    return [_groups_ranked(each, groups) for each in value] if isinstance(value, list) else groups.get(value, value)
 
 
 def _ranked(body: Any, people: Mapping[Any, str]) -> Any:

@@ -166,6 +166,8 @@ def _sentences(node: nodes.Node) -> Iterator[str]:
         if isinstance(each, nodes.Call) and isinstance(each.node, nodes.Name) and each.node.name in _SPEAKS:
             for value in (*each.args[_SPEAKS[each.node.name] :], *(pair.value for pair in each.kwargs)):
                 yield from _sentences(nodes.Output([value]))
+            if not all(isinstance(arg, nodes.Const) for arg in each.args[: _SPEAKS[each.node.name]]):
+                yield "_() of what is no text itself: it would be markup; take | zeg"
         elif isinstance(each, nodes.Const):
             if (
                 isinstance(each.value, str)
@@ -194,6 +196,7 @@ def test_no_template_holds_a_text_that_cannot_be_said_in_english(path: Path) -> 
         '{% set x = ["Naam"] %}',
         '{% block titel %}{{ "Fout: " if fout }}{% endblock %}',
         "{% for a in b %}{% else %}niets{% endfor %}",
+        "{{ _(tekst) }}",
     ],
 )
 def test_a_text_that_nobody_marked_is_found(source: str) -> None:

@@ -68,6 +68,7 @@ _BY_CERTIFICATE = " ".join(
         "WHERE w.fingerprint = %(fingerprint)s",
     ]
 )
+_TOO_SLOW = (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable)  # asking again would wait again
 _NOBODY = (None, None, None, None, None, False, False, None, None, False)
 
 
@@ -166,11 +167,13 @@ class Reader:
         self._engine = engine
         self._is_postgres = engine.dialect.name == "postgresql"
         self._idle: list[_Connection] = []
+        self._generation = 0  # of connections; those of an earlier one are not kept
         self._room = asyncio.Semaphore(MOST_CONNECTIONS)
         event.listen(engine, "engine_disposed", lambda _engine: self.close())
 
     def close(self) -> None:
         """Let go of the connections, with those of the engine."""
+        self._generation += 1
         while self._idle:
             self._idle.pop().pgconn.finish()
 
@@ -203,26 +206,38 @@ class Reader:
 
     async def _ask(self, statement: str, values: dict[str, object]) -> tuple[Any, ...] | None:
         """One row. Raises DatabaseBusy when the server cannot be reached: there is nothing that a read could lose."""
-        async with self._room:
+        try:
+            await asyncio.wait_for(self._room.acquire(), PATIENCE_S)
+        except TimeoutError:  # all of them wait for a server that does not answer: a queue would only grow
+            raise DatabaseBusy(headers={"Retry-After": "5"}) from None
+        try:
             if self._idle:
                 try:
                     return await self._run(self._idle.pop(), statement, values)
-                except psycopg.OperationalError:  # the server went away meanwhile: all idle ones are as old
+                except _TOO_SLOW:
+                    raise
+                except (psycopg.OperationalError, psycopg.errors.FeatureNotSupported):
+                    # the server went away, or a migration made the statement another one: all idle ones are as old
                     self.close()
-            try:
-                return await self._run(await self._connect(), statement, values)
-            except psycopg.OperationalError as error:
-                log.error("database_away", kind=type(error).__name__)
-                raise DatabaseBusy(headers={"Retry-After": "5"}) from error
+            return await self._run(await self._connect(), statement, values)
+        except psycopg.OperationalError as error:
+            log.error("database_away", kind=type(error).__name__)
+            raise DatabaseBusy(headers={"Retry-After": "5"}) from error
+        finally:
+            self._room.release()
 
     async def _run(self, connection: _Connection, statement: str, values: dict[str, object]) -> tuple[Any, ...] | None:
+        generation = self._generation
         try:
             cursor = await connection.cursor(binary=True).execute(statement, values, prepare=True)
             row = await cursor.fetchone()
         except BaseException:  # also when the caller left: what is under way must not answer somebody else
             connection.pgconn.finish()
             raise
-        self._idle.append(connection)
+        if generation == self._generation:
+            self._idle.append(connection)
+        else:  # closed meanwhile, with the engine
+            connection.pgconn.finish()
         return row
 
     async def _connect(self) -> _Connection:
@@ -230,7 +245,10 @@ class Reader:
         return await psycopg.AsyncConnection.connect(
             url,
             autocommit=True,
-            options="-c default_transaction_read_only=on",
+            options=f"-c default_transaction_read_only=on -c statement_timeout={PATIENCE_S * 1000}",
             connect_timeout=PATIENCE_S,
             tcp_user_timeout=PATIENCE_S * 1000,
+            keepalives_idle=PATIENCE_S,
+            keepalives_interval=1,
+            keepalives_count=PATIENCE_S,
         )

@@ -11,7 +11,13 @@ from sqlalchemy.orm import Session
 from services.basispoort_hub.answers import rebuild_answers
 from services.basispoort_hub.coordinators import OPERATOR, remove_coordinator, save_coordinator
 from services.basispoort_hub.intake import read_school
-from services.basispoort_hub.publisher_operator import LIVE, read_publisher, save_publisher, save_publisher_key
+from services.basispoort_hub.publisher_operator import (
+    LIVE,
+    check_publisher_code,
+    read_publisher,
+    save_publisher,
+    save_publisher_key,
+)
 from services.basispoort_hub.tables import AdministrationKeyRow, FormerCodeRow, SchoolRow
 from shared.clock import now as present
 from shared.database import Db
@@ -118,7 +124,8 @@ def submit_administration_key(name: Text, db: Db) -> WireKey:
 
 @router.post("/uitgevers", status_code=201)
 def submit_publisher(body: WireNewPublisher, db: Db) -> WireNumber:
-    """A new publisher; no school consents to it yet."""
+    """A new publisher; no school consents to it yet. Raises PublisherExists, PublisherCodeImpossible."""
+    check_publisher_code(body.code)
     return WireNumber(id=save_publisher(db, body.code, body.name, body.sentence).id)
 
 

@@ -58,6 +58,7 @@ class ProxyCertificates:
             peer = ip_address(address)
         except ValueError:
             return False
+        peer = getattr(peer, "ipv4_mapped", None) or peer  # as a socket for both kinds shows it
         return any(peer in network for network in self.networks)
 
 

@@ -222,7 +222,9 @@ def accept(db: Session, account_id: int, number: int, links: LinkMaker) -> None:
     if appointment is None:
         raise NotFound
     if appointment.state == WAITS:
-        db.scalar(select(SchoolRow.id).where(SchoolRow.id == appointment.school_id).with_for_update())
+        school = select(SchoolRow.is_active).where(SchoolRow.id == appointment.school_id)
+        if not db.scalar(school.with_for_update()):
+            raise NotFound  # the school closed or merged while the page was open
         book = AccountBook(db, present(), links)
         email = book.open_one(account_id)
         one = Appointment(appointment.school_id, number)

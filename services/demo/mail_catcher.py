@@ -98,7 +98,7 @@ def _read_mail(content: bytes) -> tuple[str, str, str]:
         text = str(body.get_content()).replace("\r\n", "\n") if body is not None else ""
         return str(message.get("Subject", "")), str(message.get("Message-ID", "")).strip(" <>"), text
     except (MessageError, LookupError, ValueError, KeyError):
-        return "(onleesbaar)", "", content.decode("utf-8", "replace")
+        return "", "", content.decode("utf-8", "replace")
 
 
 class WireMail(WireModel):

@@ -191,7 +191,7 @@ def say_kept(outcome: str, sentence: str, counts: Mapping[str, Any]) -> str:
     """
     if spoken() is DUTCH:
         return sentence
-    if outcome in {Outcome.WHOLE, Outcome.DELTA} and counts:
+    if (outcome == Outcome.DELTA and counts) or (outcome == Outcome.WHOLE and "verstuurd" in counts):
         return _received(counts)
     start = _HUB_SAYS.partition("%")[0]
     if sentence.startswith(start):

@@ -23,13 +23,16 @@ async function refresh(form) {
   target.setAttribute("aria-busy", "true");
   try {
     const answer = await fetch(address, { signal: mine.signal, headers: { Accept: "text/html" } });
-    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(target.id);
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const fresh = page.getElementById(target.id);
     if (!answer.ok || !fresh) {
       location.assign(address); // signed out, or a fault: show what the server says
       return;
     }
     target.replaceChildren(...document.adoptNode(fresh).childNodes);
     history.replaceState(null, "", address);
+    const [language, there] = [document, page].map((each) => each.querySelector(".balk-taal"));
+    if (language && there) language.href = there.href; // the same list in the other language
     say(fresh.dataset.telling);
     target.removeAttribute("aria-busy");
   } catch (fault) {

@@ -193,7 +193,7 @@ def test_each_door_needs_exactly_the_scopes_of_the_table(two: Two) -> None:
         if needed is None:
             continue
         for missing in needed:
-            _give(two, set(SCOPES) - {missing})
+            _give(two, set(SCOPES) - {missing, missing.replace(":lezen", ":schrijven")})
             answer = two.ask(method, path, {**bearer(KEY), "Cookie": ""}, code=rows.CODE)
             body = answer.json() if answer.status_code == 403 else {}
             if (body.get("type"), body.get("scope")) != ("/problems/scope-missing", missing):

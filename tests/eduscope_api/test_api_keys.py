@@ -7,7 +7,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select
 
 from services.eduscope_api.nightly import School
-from services.eduscope_api.rules.scopes import SCOPES, SUBJECTS, scopes_for
+from services.eduscope_api.rules.scopes import SCOPES, SUBJECTS, ScopeMissing, check_scopes, scopes_for
 from services.eduscope_api.tables import ApiKeyRow
 from shared.database import reading
 from shared.service_auth import hash_key
@@ -193,10 +193,14 @@ def test_what_shows_people_needs_the_scopes_of_these_people() -> None:
         "groepen:lezen",
     )
     assert scopes_for(f"{BASE}/koppeling/nachten", "GET") == ("koppeling:lezen",)
-    assert scopes_for(f"{BASE}/edexml/voorbeelden", "POST") == ("edexml:schrijven", "edexml:lezen")
-    assert set(scopes_for(f"{BASE}/jaarovergang", "POST") or ()) == {
-        f"{subject}:{action}" for subject in ("leerlingen", "personeel", "groepen") for action in ("lezen", "schrijven")
-    }
+
+
+def test_who_may_write_may_read_what_it_became() -> None:
+    check_scopes(f"{BASE}/leerlingen", "GET", ["leerlingen:schrijven"])
+    with pytest.raises(ScopeMissing):
+        check_scopes(f"{BASE}/leerlingen", "POST", ["leerlingen:lezen"])
+    with pytest.raises(ScopeMissing):
+        check_scopes(f"{BASE}/leerlingen", "GET", ["groepen:schrijven"])
 
 
 def test_the_page_shows_a_new_key_once_and_revokes_it(

@@ -1,6 +1,7 @@
 """What the key of an integration may do: one table from the subject of an address to the scopes it takes (pure).
 
-Law: an address that is not in the table is closed for every key.
+Laws: an address that is not in the table is closed for every key. Who may write may read, because the answer to a
+change shows what it became.
 """
 
 from collections.abc import Iterable
@@ -26,24 +27,22 @@ SUBJECTS: dict[str, tuple[str, ...] | None] = {
     "instellingen": ("koppeling",),
     "sleutels": None,
 }
-# Whose answer to a change, or to its trial, tells what stood there: who may not read it may not ask this either.
-_SHOWS_WHAT_WAS = frozenset({"jaarovergang", "edexml"})
 _SHOWS_PEOPLE = frozenset({("koppeling", "proef")})  # what tonight would send, with names
 # In the order in which a person chooses them: scope -> what it says on the page.
 SCOPES = {
     "leerlingen:lezen": mark("Leerlingen lezen"),
-    "leerlingen:schrijven": mark("Leerlingen invoeren en wijzigen"),
+    "leerlingen:schrijven": mark("Leerlingen lezen, invoeren en wijzigen"),
     "personeel:lezen": mark("Personeel lezen, met de vergelijking"),
-    "personeel:schrijven": mark("Personeel invoeren en wijzigen, adressen overnemen"),
+    "personeel:schrijven": mark("Personeel lezen, invoeren en wijzigen, adressen overnemen"),
     "groepen:lezen": mark("Groepen lezen"),
-    "groepen:schrijven": mark("Groepen invoeren en wijzigen"),
+    "groepen:schrijven": mark("Groepen lezen, invoeren en wijzigen"),
     "rapportages:lezen": mark("Rapportages en controles lezen"),
     "edexml:lezen": mark("EDEXML exporteren"),
-    "edexml:schrijven": mark("EDEXML importeren"),
+    "edexml:schrijven": mark("EDEXML importeren en exporteren"),
     "koppeling:lezen": mark("De koppeling met Basispoort bekijken"),
-    "koppeling:schrijven": mark("De koppeling met Basispoort instellen, en synchroniseren"),
+    "koppeling:schrijven": mark("De koppeling met Basispoort bekijken en instellen, en synchroniseren"),
     "geschiedenis:lezen": mark("Geschiedenis lezen"),
-    "geschiedenis:schrijven": mark("Wijzigingen terugdraaien"),
+    "geschiedenis:schrijven": mark("Geschiedenis lezen, en wijzigingen terugdraaien"),
 }
 
 
@@ -73,11 +72,7 @@ def scopes_for(path: str, method: str) -> tuple[str, ...] | None:
     if "geschiedenis" in rest[4:]:
         subjects = (*subjects, "geschiedenis")
     action = READ if method in _READING else WRITE
-    shown: tuple[str, ...] = ()
-    if action == WRITE and rest[3] in _SHOWS_WHAT_WAS:
-        shown = subjects
-    if tuple(rest[3:5]) in _SHOWS_PEOPLE:
-        shown = ("leerlingen", "personeel", "groepen")
+    shown = ("leerlingen", "personeel", "groepen") if tuple(rest[3:5]) in _SHOWS_PEOPLE else ()
     return (*(f"{subject}:{action}" for subject in subjects), *(f"{subject}:{READ}" for subject in shown))
 
 
@@ -87,6 +82,7 @@ def check_scopes(path: str, method: str, held: Iterable[str]) -> None:
     if needed is None:
         raise PeopleOnly
     present = set(held)
+    present |= {scope.removesuffix(WRITE) + READ for scope in present if scope.endswith(f":{WRITE}")}
     for scope in needed:
         if scope not in present:
             raise ScopeMissing(scope=scope)
