@@ -109,7 +109,7 @@ def _measure_on(
         )
         say(f"{databases.name}: schools read by publishers ...")
         country = size.country_schools if databases.server is not None else min(size.country_schools, 100)
-        times = size.requests * (20 if databases.server is not None else 4)  # on SQLite only to see that it holds
+        times = size.requests * (10 if databases.server is not None else 1)  # on SQLite only to see that it holds
         results.suppliers.append(measure_suppliers(databases, processes, size.rounds, times, country))
         say(f"{databases.name}: the source's side of a night ...")
         results.source.append(measure_source(databases, size.rounds, size.schools, size.pupils))
