@@ -16,7 +16,7 @@ from services.basispoort_hub.merged_schools import CaseChanged, CaseNotPossible
 from services.basispoort_hub.operator_api import SchoolExists
 from services.basispoort_hub.permissions import UnknownAdministration
 from services.basispoort_hub.publisher_callers import CertificateRefused
-from services.basispoort_hub.publisher_operator import PublisherCodeImpossible, PublisherExists
+from services.basispoort_hub.publisher_operator import PublisherExists
 from services.basispoort_hub.quota import QuotaSpent
 from services.basispoort_hub.sandbox import SandboxMissing
 from services.basispoort_hub.sign_in import SignInFailed
@@ -150,7 +150,7 @@ _OWN: Mapping[str, tuple[type[Problem], ...]] = {
     "submit_case": (CaseNotPossible, CaseChanged),
     "submit_school": (SchoolExists,),
     "operator_submit_removal": (LastCoordinator,),
-    "submit_publisher": (PublisherExists, PublisherCodeImpossible),
+    "submit_publisher": (PublisherExists,),
 }
 # How an address begins, or else ends -> who calls there; the rest is for somebody with a session.
 _PUBLISHER = ("/rest/", "/hosted-lika/", "/api/v1/changes", "/api/v1/webhooks", "/api/v1/sandbox")

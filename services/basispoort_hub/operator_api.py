@@ -2,9 +2,10 @@
 
 import hmac
 import uuid
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import Field
+from pydantic import Field, StringConstraints
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
@@ -13,7 +14,7 @@ from services.basispoort_hub.coordinators import OPERATOR, remove_coordinator, s
 from services.basispoort_hub.intake import read_school
 from services.basispoort_hub.publisher_operator import (
     LIVE,
-    check_publisher_code,
+    PUBLISHER_CODE,
     read_publisher,
     save_publisher,
     save_publisher_key,
@@ -69,7 +70,7 @@ class WireNumber(WireModel):
 class WireNewPublisher(WireModel):
     """`sentence` is what the slider says, in the publisher's own words."""
 
-    code: Text
+    code: Annotated[str, StringConstraints(strict=True, pattern=PUBLISHER_CODE)]
     name: Text = Field(alias="naam")
     sentence: LongText = Field(alias="zin")
 
@@ -124,8 +125,7 @@ def submit_administration_key(name: Text, db: Db) -> WireKey:
 
 @router.post("/uitgevers", status_code=201)
 def submit_publisher(body: WireNewPublisher, db: Db) -> WireNumber:
-    """A new publisher; no school consents to it yet. Raises PublisherExists, PublisherCodeImpossible."""
-    check_publisher_code(body.code)
+    """A new publisher; no school consents to it yet. Raises PublisherExists."""
     return WireNumber(id=save_publisher(db, body.code, body.name, body.sentence).id)
 
 

@@ -20,6 +20,7 @@ from shared.clock import AMSTERDAM
 from shared.problems import NotFound, Problem
 from shared.service_auth import hash_key, new_key
 
+PUBLISHER_CODE = "^[A-Za-z0-9_-]{1,64}$"  # it stands in certificates, addresses and names of files
 LIVE = 2  # keys, and certificates, that count at once: so that one can be replaced without a night lost
 
 
@@ -79,7 +80,7 @@ class PublisherState:
 
 def check_publisher_code(code: str) -> None:
     """Can it be a name in a certificate, in an address and of a file? Raises PublisherCodeImpossible."""
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", code):
+    if not re.fullmatch(PUBLISHER_CODE, code):
         raise PublisherCodeImpossible
 
 

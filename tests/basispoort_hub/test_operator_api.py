@@ -62,6 +62,12 @@ def test_the_last_coordinator_stays(hub: Hub) -> None:
     assert hub.account(ICT).state == "closed"
 
 
+@pytest.mark.parametrize("code", ["a/b", "a b", "", "a" * 65, "é", "ctrl\n"])
+def test_a_publishers_code_can_stand_in_an_address(hub: Hub, code: str) -> None:
+    body = {"code": code, "naam": "CtrlLearning", "zin": "Activeer"}
+    assert hub.operator().post("/api/v1/operator/uitgevers", json=body).status_code == 422
+
+
 def test_a_coordinator_outside_the_roster_is_in_what_publishers_read(hub: Hub) -> None:
     number = hub.add_school()
     coordinator = hub.a_coordinator(ICT)
