@@ -64,16 +64,16 @@ def _with_query(request: Request, name: str, value: str) -> str:
     return "?" + urlencode([*kept, *([(name, value)] if value else [])])
 
 
-@cache
 def static_url(name: str) -> str:
     """The address of an own static file, with a hash of its content: every replica computes the same one."""
-    return f"/static/{name}?v={static_hash(name)}"
+    return f"/static/{name}?v={static_hashes()[name]}"
 
 
 @cache
-def static_hash(name: str) -> str:
-    """Of the content of an own static file that is there."""
-    return hashlib.sha256((resources.files("shared") / "static" / name).read_bytes()).hexdigest()[:8]
+def static_hashes() -> dict[str, str]:
+    """Own static file -> hash of its content: a table, so that no spelling of a caller is opened or kept."""
+    folder = resources.files("shared") / "static"
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest()[:8] for file in folder.iterdir() if file.is_file()}
 
 
 class Pages:

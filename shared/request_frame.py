@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.bodies import REFUSED
-from shared.browser import Pages, static_hash
+from shared.browser import Pages, static_hashes
 from shared.deprecation import Operations, headers_of
 from shared.language import speaking
 from shared.logs import log
@@ -126,9 +126,7 @@ def _caching(request: Request, status: int) -> bytes:
     if status >= 400 or not path.startswith(("/static/", "/swagger/")):
         return b"no-store"
     wanted = request.query_params.get("v")
-    is_same = (
-        wanted is not None and path.startswith("/static/") and wanted == static_hash(path.removeprefix("/static/"))
-    )
+    is_same = wanted is not None and static_hashes().get(path.removeprefix("/static/")) == wanted
     return b"public, max-age=31536000, immutable" if is_same else b"no-cache"
 
 

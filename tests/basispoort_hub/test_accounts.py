@@ -193,6 +193,9 @@ def test_an_address_known_elsewhere_waits_and_looks_the_same(hub: Hub) -> None:
     assert known == unknown
     anna = hub.sign_in(ANNA)
     assert answered(anna.get("/api/v1/uitnodigingen"), 200) == [{"id": there, "school": "De Horizon"}]
+    _set_active(hub, second, is_active=False)
+    answered(anna.post(f"/api/v1/uitnodigingen/{there}/aanvaarden"), 404)  # the page was open while the school closed
+    _set_active(hub, second, is_active=True)
     answered(anna.post(f"/api/v1/uitnodigingen/{there}/aanvaarden"), 204)
     answered(anna.post(f"/api/v1/uitnodigingen/{there}/aanvaarden"), 204)
     assert answered(anna.get("/api/v1/uitnodigingen"), 200) == []
@@ -354,3 +357,8 @@ def test_two_schools_that_meet_one_address_at_the_same_moment_make_one_account(h
         assert sorted(db.scalars(select(AccountRow.email))) == [ANNA, BRAM]
         states = sorted(db.scalars(select(AppointmentRow.state)))
     assert states == ["counts", "counts", "waits", "waits"]
+
+
+def _set_active(hub: Hub, school_id: int, *, is_active: bool) -> None:
+    with writing(hub.engine) as db:
+        db.get_one(SchoolRow, school_id, with_for_update=True).is_active = is_active

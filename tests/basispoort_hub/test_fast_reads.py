@@ -1,10 +1,12 @@
 """The two ways to a stored answer, of PostgreSQL and of SQLite, say the same to every kind of caller."""
 
+import asyncio
 import base64
 import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from ipaddress import ip_network
 from typing import Any
 from urllib.parse import quote
 
@@ -330,3 +332,28 @@ def test_connections_that_the_server_ended_are_replaced_without_a_word(world: Wo
     let_in(database, open_to=False)
     let_in(database, open_to=True)
     assert world.ask(world.callers["a key"], CODE).status_code == 200
+
+
+@postgres_only
+def test_a_server_that_does_not_answer_holds_nobody_for_long(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fast_reads, "PATIENCE_S", 1)
+    with world.hub.engine.begin() as connection:
+        connection.execute(text("LOCK TABLE answers IN ACCESS EXCLUSIVE MODE"))
+        assert said(world.ask(world.callers["a key"], CODE))[:2] == (503, "database-busy")
+    assert world.ask(world.callers["a key"], CODE).status_code == 200
+
+
+@postgres_only
+def test_a_queue_before_a_server_that_does_not_answer_ends(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fast_reads, "PATIENCE_S", 1)
+    reader: Reader = world.app.state.reader
+    room, reader._room = reader._room, asyncio.Semaphore(0)
+    assert said(world.ask(world.callers["a key"], CODE))[:2] == (503, "database-busy")
+    reader._room = room
+    assert world.ask(world.callers["a key"], CODE).status_code == 200
+
+
+@pytest.mark.parametrize(("address", "is_trusted"), [("10.0.0.1", True), ("::ffff:10.0.0.1", True), ("::1", False)])
+def test_a_proxy_is_known_by_its_address_on_either_kind_of_socket(address: str, *, is_trusted: bool) -> None:
+    proxies = ProxyCertificates(networks=(ip_network("10.0.0.0/8"),))
+    assert proxies.trusts(address) is is_trusted

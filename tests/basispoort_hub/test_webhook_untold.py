@@ -57,7 +57,8 @@ def test_without_a_helpdesk_the_operator_reads_it_in_the_log_and_in_the_list(
     assert sentence(hub) == "aan"
     switch_off(hub)
     assert hub.post_all() == []
-    assert '"event": "webhook_off_untold"' in capsys.readouterr().out
+    line = next(each for each in capsys.readouterr().out.splitlines() if '"event": "webhook_off_untold"' in each)
+    assert '"publisher": 1' in line
     assert sentence(hub).endswith("niemand gemaild: geen helpdeskadres")
 
 

@@ -149,6 +149,8 @@ def test_a_sentence_of_an_earlier_version_stays_as_it_was_kept() -> None:
     with speaking(ENGLISH):
         assert say_kept(Outcome.FAILED, "Dit zeggen wij niet meer.", {}) == "Dit zeggen wij niet meer."
         assert say_kept(Outcome.DELTA, "Er ging veel mee.", {}) == "Er ging veel mee."
+        kept, counts = "Alle gegevens zijn verstuurd (300 leerlingen).", {"leerlingen": {"nieuw": 300}}
+        assert say_kept(Outcome.WHOLE, kept, counts) == kept  # its counts do not tell how much there was
 
 
 def _dutch_in(text: str) -> set[str]:

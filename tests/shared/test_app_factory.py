@@ -118,8 +118,23 @@ def test_an_own_static_file_is_kept_for_a_year_only_under_its_hash(client: TestC
     address = re.findall(r"href=\"(/static/stijl\.css\?v=[0-9a-f]{8})\"", page)[0]
     assert client.get(address).headers["Cache-Control"] == "public, max-age=31536000, immutable"
     assert client.get("/static/stijl.css").headers["Cache-Control"] == "no-cache"
+    assert client.get("/static/stijl.css?v=00000000").headers["Cache-Control"] == "no-cache"  # of another version
+    assert client.get("/static/none.css?v=00000000").headers["Cache-Control"] == "no-store"
     assert client.get("/missing", headers=PAGE).headers["Cache-Control"] == "no-store"
     assert client.get("/api/v1/missing").headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", ["/static/x/%2e%2e/stijl.css", "/static/./stijl.css", "/static//stijl.css"])
+def test_an_odd_spelling_of_a_static_file_is_an_answer_all_the_same(client: TestClient, path: str) -> None:
+    answer = client.get(f"{path}?v=00000000")
+    assert answer.status_code in {200, 404}
+    assert "immutable" not in answer.headers["Cache-Control"]
+
+
+def test_what_everybody_may_keep_sets_nobodys_language(client: TestClient) -> None:
+    asked = {"Accept": "text/html"}
+    assert "taal=en" in client.get("/missing?taal=en", headers=asked).headers["Set-Cookie"]
+    assert "Set-Cookie" not in client.get("/static/stijl.css?taal=en", headers=asked).headers
 
 
 def test_a_program_gets_problem_details(client: TestClient) -> None:
