@@ -4,8 +4,8 @@ Plain ASGI: the framework's own kind of middleware costs a task and two streams 
 """
 
 import re
+import secrets
 import time
-import uuid
 from collections.abc import Callable
 
 import structlog
@@ -69,7 +69,7 @@ class RequestFrame:
             return
         request = Request(scope, receive)
         sent = request.headers.get("x-request-id", "")
-        request.state.request_id = sent if _REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
+        request.state.request_id = sent if _REQUEST_ID.fullmatch(sent) else secrets.token_hex(16)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request=request.state.request_id)
         began, has_begun = time.perf_counter(), False

@@ -22,6 +22,7 @@ from shared.service_auth import hash_key
 from shared.settings import load
 
 SERVICE = "app_connector"
+PARTS = (portal_pages, sign_in, overview, helpdesk, wizard, syncs, holds, operator_api)
 
 
 def create_app(settings: Settings, hub: HubClient | None = None) -> FastAPI:
@@ -35,13 +36,12 @@ def create_app(settings: Settings, hub: HubClient | None = None) -> FastAPI:
             pages=portal_pages.make_pages(settings.base_url),
             base_url=settings.base_url,
             body_limits={"appaccounts": 5 * MEGABYTE},
+            routers=[part.router for part in PARTS],
         )
     )
     app.state.hub = hub or open_hub(settings.hub_url, settings.hub_key.get_secret_value())
     app.state.operator_key_hash = hash_key(settings.operator_key.get_secret_value())
     app.state.helpdesk_mail = settings.helpdesk_mail
-    for part in (portal_pages, sign_in, overview, helpdesk, wizard, syncs, holds, operator_api):
-        app.include_router(part.router)
     return app
 
 

@@ -23,6 +23,7 @@ from services.basispoort_hub import (
     school_search,
     sign_in,
     staff_list,
+    stored_answers,
     supplier_pages,
     teacher_pages,
     teachers,
@@ -43,6 +44,33 @@ from shared.service_auth import hash_key
 from shared.settings import load
 
 SERVICE = "basispoort_hub"
+PARTS = (
+    stored_answers,  # first: these are asked for most
+    publisher_api,
+    activation,
+    changes_feed,
+    consent_pages,
+    coordinator_pages,
+    edexml_import,
+    holds,
+    intake,
+    lika,
+    lika_lists,
+    lika_operator,
+    merged_schools,
+    material_pages,
+    operator_api,
+    permission_requests,
+    permissions,
+    sandbox,
+    school_search,
+    sign_in,
+    staff_list,
+    supplier_pages,
+    teacher_pages,
+    teachers,
+    webhooks,
+)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -62,6 +90,7 @@ def create_app(settings: Settings) -> FastAPI:
                 **publisher_api.BODY_LIMITS,
             },
             leaving=supplier_pages.LEAVING,
+            routers=[part.router for part in PARTS],
         )
     )
     app.state.links = settings.link_maker()
@@ -71,33 +100,6 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.sandbox_pupils = PUPILS if settings.sandbox else 0
     app.add_middleware(QuotaHeaders)
     app.state.operator_key_hash = hash_key(settings.operator_key.get_secret_value())
-    for part in (
-        publisher_api,  # first: the framework looks for a route in this order, and these are asked for most
-        activation,
-        changes_feed,
-        consent_pages,
-        coordinator_pages,
-        edexml_import,
-        holds,
-        intake,
-        lika,
-        lika_lists,
-        lika_operator,
-        merged_schools,
-        material_pages,
-        operator_api,
-        permission_requests,
-        permissions,
-        sandbox,
-        school_search,
-        sign_in,
-        staff_list,
-        supplier_pages,
-        teacher_pages,
-        teachers,
-        webhooks,
-    ):
-        app.include_router(part.router)
     bind_book(app, BOOK)
     return app
 

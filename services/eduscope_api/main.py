@@ -96,13 +96,11 @@ def create_app(settings: Settings, hub: HubClient | None = None) -> FastAPI:
                 "voorbeelden": edexml.LIMIT,
                 "edexml-importeren": edexml_pages.UPLOAD_LIMIT,
             },
+            routers=[*(subject.router for subject in SUBJECTS), schools.operator_router],
         )
     )
     app.state.hub = hub or HubClient(ServiceClient("hub", settings.hub_url, settings.hub_key.get_secret_value()))
     app.state.operator_key_hash = hash_key(settings.operator_key.get_secret_value())
-    for subject in SUBJECTS:
-        app.include_router(subject.router)
-    app.include_router(schools.operator_router)
     bind_book(app, BOOK)
     return app
 

@@ -4,8 +4,9 @@ import re
 from typing import Annotated
 
 import pytest
-from fastapi import APIRouter, FastAPI, Form
+from fastapi import APIRouter, FastAPI, Form, Request
 from fastapi.testclient import TestClient
+from opentelemetry import trace
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from shared.app_factory import describe_error, problem_types
@@ -296,3 +297,24 @@ def test_a_method_that_an_address_does_not_take_is_told_all_that_it_takes() -> N
 
     answer = TestClient(app).delete("/dingen/1")
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET, PUT")
+
+
+def test_no_trace_of_a_request_leaves_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever sets up tracing in the process would else collect addresses, and with them the numbers of children."""
+    monkeypatch.setattr(trace, "get_tracer_provider", _Provider)
+    traced = []
+    for app in (an_app(), FastAPI()):
+
+        @app.get("/traced")
+        def show(request: Request) -> bool:
+            return "fastapi.telemetry" in request.scope
+
+        traced.append(TestClient(app).get("/traced").json())
+    assert traced == [False, True]  # the second is the twin: an application as the framework makes it
+
+
+class _Provider(trace.TracerProvider):
+    """A provider that somebody set up, and not the one that stands in until then."""
+
+    def get_tracer(self, *_: object, **__: object) -> trace.Tracer:
+        return trace.NoOpTracer()

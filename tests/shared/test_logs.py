@@ -1,7 +1,9 @@
 """shared/logs.py: JSON lines that cannot hold a child's name."""
 
+import io
 import json
 import logging
+import sys
 from typing import Any
 
 import pytest
@@ -30,6 +32,24 @@ def test_a_key_that_is_not_named_never_reaches_a_line(capsys: pytest.CaptureFixt
     assert SECRET not in json.dumps(line)
     assert line["reason"] == "unknown"
     assert line.keys() <= ALLOWED
+
+
+def test_a_line_leaves_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or the lines of two threads would end in each other."""
+
+    class Pieces(io.StringIO):
+        def write(self, text: str) -> int:
+            pieces.append(text)
+            return len(text)
+
+    pieces: list[str] = []
+    monkeypatch.setattr(sys, "stdout", Pieces())
+    log.info("roster_received", count=3)
+    log.info("roster_received", count=4)
+    assert [json.loads(piece)["count"] for piece in pieces] == [3, 4]
+    assert all(piece.endswith("\n") for piece in pieces)
+    structlog.PrintLogger().info("stock")  # twin: what printing does would be noticed
+    assert pieces[2:] == ["stock", "\n"]
 
 
 def fail_with_a_name() -> None:
