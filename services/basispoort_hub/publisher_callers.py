@@ -37,10 +37,13 @@ _CALLER, _HEADERS = "schakel.publisher", "schakel.headers"  # in the scope
 
 
 class CertificateRefused(CallerUnknown):
-    """Member `reden`: onleesbaar, onbekend, verlopen, ingetrokken, andere-uitgever."""
+    """Member `reden`: onleesbaar, onbekend, verlopen, ingetrokken, andere-uitgever, niet-van-proxy."""
 
     slug, title = "certificate-refused", "The client certificate is not one of a publisher's"
-    uitleg = "Het clientcertificaat is onbekend, verlopen of ingetrokken, of hoort bij een andere uitgeverij."
+    uitleg = (
+        "Het clientcertificaat is onbekend, verlopen of ingetrokken, hoort bij een andere uitgeverij, "
+        "of staat in een kop die niet van de proxy komt."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,7 +197,9 @@ def _certificate_of(request: Request) -> bytes | None:
         peer = request.scope.get(PEER_ADDRESS, client[0] if client else "")
         if proxies.trusts(peer):
             return _from_header(given, proxies)
-        log.warning("certificate_header_ignored")  # somebody wrote it who may not
+        if any(given):  # somebody wrote it who may not, whoever else that caller may be
+            log.warning("certificate_header_forged")
+            raise _refused("niet-van-proxy")
     certificate: bytes | None = request.scope.get(PEER_CERTIFICATE)
     return certificate
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, File, Form, Query, Request, UploadFile
@@ -122,6 +123,15 @@ def _render_upload(
 # --- the preview ------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What somebody filled in below a preview: (field, value) of each choice, the date, the box for equal names."""
+
+    choices: frozenset[tuple[str, str]] = frozenset()
+    leaving: str | None = None
+    exact: bool = False
+
+
 @router.get("/edexml-importeren/{import_id}")
 def show_preview(request: Request, own: AllowedSchool, import_id: RowId) -> Response:
     """What the file would do, with everything unticked that a person must decide."""
@@ -143,10 +153,20 @@ def submit_preview(
     swap_pupils: Annotated[tuple[str, ...], Form(alias="wissel-leerlingen")] = (),
     swap_staff: Annotated[tuple[str, ...], Form(alias="wissel-leerkrachten")] = (),
 ) -> Response:
-    """Take over exactly what was shown, with these choices; when something moved, show the preview anew."""
+    """Take over exactly what was shown, with these choices; when something moved, show the preview anew with them."""
+    fields = {
+        "weg-leerlingen": gone_pupils,
+        "weg-leerkrachten": gone_staff,
+        "wie-leerlingen": who_pupils,
+        "wie-leerkrachten": who_staff,
+        "wissel-leerlingen": swap_pupils,
+        "wissel-leerkrachten": swap_staff,
+    }
+    choices = frozenset((name, value) for name, values in fields.items() for value in values)
+    filled = Filled(choices, leaving, exact == "ja")
     engine = request.app.state.engine
     sure: tuple[dict[int, int], dict[int, int]] = ({}, {})
-    if exact == "ja":
+    if filled.exact:
         plan = read_plan(engine, own.id, import_id)
         sure = offered_exactly(plan.pupils), offered_exactly(plan.staff)
     try:
@@ -163,9 +183,9 @@ def submit_preview(
         faults = form_faults(
             error, {"uitstroomdatum": say("Kies een datum van de laatste 30 dagen of van het komende jaar.")}
         )
-        return _render_preview(request, own, import_id, InvalidRequest.status, faults)
+        return _render_preview(request, own, import_id, InvalidRequest.status, faults, filled)
     except PreviewMoved as problem:
-        return _render_preview(request, own, import_id, problem.status, [(FORM, say(problem.uitleg))])
+        return _render_preview(request, own, import_id, problem.status, [(FORM, say(problem.uitleg))], filled)
     return see_other(path_of(own, "?melding=overgenomen"))
 
 
@@ -204,8 +224,14 @@ def _number(text: str) -> int:
 
 
 def _render_preview(
-    request: Request, own: OwnSchool, import_id: int, status: int = 200, faults: Faults = ()
+    request: Request,
+    own: OwnSchool,
+    import_id: int,
+    status: int = 200,
+    faults: Faults = (),
+    filled: Filled = Filled(),
 ) -> Response:
+    """`filled` stands there again where it can still be chosen."""
     shown = read_preview(request.app.state.engine, own.id, import_id)
     kinds = [
         _kind("leerlingen", say("Leerlingen"), shown.pupils),
@@ -227,6 +253,7 @@ def _render_preview(
         soorten=kinds,
         groepen=_groups(shown),
         precies=_sure(shown.pupils) + _sure(shown.staff),
+        ingevuld=filled,
         vandaag=local_date(now()).isoformat(),
         pad=path_of(own, f"/{import_id}"),
     )

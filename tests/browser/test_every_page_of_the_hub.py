@@ -93,16 +93,38 @@ def name_of(sight: Sight) -> str:
 @pytest.mark.parametrize("sight", SIGHTS, ids=name_of)
 def test_everybody_can_use_what_they_see(sight: Sight, visit: Visit, stage: Stage) -> None:
     with visit(who=sight.who) as visitor:
-        if sight.status >= 400:
-            visitor.bearable.add(sight.status)
-        page = visitor.page
-        answer = page.goto(visitor.base + sight.path.format_map({"code": sight.code, **stage.ids}))
-        assert answer is not None
-        assert answer.status == sight.status
-        assert page.get_by_role("heading", level=1).count() == 1
-        assert visitor.barriers() == []
-        assert visitor.overflowing() == []
-        assert visitor.cut_off_when_spaced() == []
+        look_at(visitor, sight, stage)
+
+
+def look_at(visitor: Visitor, sight: Sight, stage: Stage) -> None:
+    if sight.status >= 400:
+        visitor.bearable.add(sight.status)
+    page = visitor.page
+    answer = page.goto(visitor.base + sight.path.format_map({"code": sight.code, **stage.ids}))
+    assert answer is not None
+    assert answer.status == sight.status
+    assert page.get_by_role("heading", level=1).count() == 1
+    assert visitor.barriers() == []
+    assert visitor.overflowing() == []
+    assert visitor.cut_off_when_spaced() == []
+
+
+IN_ENGLISH = [  # the fullest pages, since every page is tried in Dutch
+    Sight("stranger", "/leveranciers"),
+    Sight("stranger", "/activeren/{token}"),
+    Sight("coordinator", "/", more=f"?school={CODE}"),
+    *(Sight("coordinator", SCHOOL + path) for path in OF_COORDINATORS),
+    Sight("coordinator", PUBLISHER + "/gegevens", names=of(MINE)),
+    Sight("helpdesk", "/"),
+    Sight("portal coordinator", "/"),
+]
+
+
+@pytest.mark.parametrize("sight", IN_ENGLISH, ids=name_of)
+def test_an_english_page_of_the_hub_can_be_used_by_everybody(sight: Sight, visit: Visit, stage: Stage) -> None:
+    with visit(who=sight.who, locale="en-GB") as visitor:
+        look_at(visitor, sight, stage)
+        assert visitor.page.locator("html").get_attribute("lang") == "en"
 
 
 def test_no_page_is_left_out() -> None:

@@ -54,6 +54,14 @@ def fingerprint_in(page: str) -> str:
     return found[1]
 
 
+def chosen_in(page: str) -> set[str]:
+    """The values of what is selected and ticked, and the date."""
+    marked = re.findall(r'<(?:option|input)\b[^>]*\bvalue="([^"]+)"[^>]* (?:selected|checked)', page)
+    date = re.search(r'<input\b[^>]*name="uitstroomdatum"[^>]*>', page)
+    assert date is not None
+    return {*marked, *re.findall(r'value="([^"]+)"', date[0])}
+
+
 def rows(client: TestClient) -> dict[str, PupilRow]:
     with reading(engine_of(client)) as db:
         found = {str(row.last_name): row for row in db.scalars(select(PupilRow))}
@@ -145,6 +153,48 @@ def test_what_moved_meanwhile_is_shown_again_and_nothing_is_done(client: TestCli
     assert "Intussen is er in de administratie iets gewijzigd" in again.text
     assert fingerprint_in(again.text) != fingerprint_in(page)
     assert rows(client)["Bijl p1"].year == "5"
+
+
+@pytest.mark.usefixtures("school")
+@pytest.mark.parametrize("way", ["something moved", "a bad date"])
+def test_choices_stand_there_again(client: TestClient, way: str) -> None:
+    place = upload(client, *FILE)
+    page = client.get(place).text
+    ids = {name: row.id for name, row in rows(client).items()}
+    data = {
+        "vingerafdruk": fingerprint_in(page),
+        "uitstroomdatum": str(local_date(now()) + timedelta(days=3)) if way == "something moved" else "1990-01-01",
+        "zelfdeAlle": "ja",
+        "weg-leerlingen": [str(ids["Bijl p2"])],
+        "wie-leerlingen": ["2:nieuw"],
+        "wissel-leerlingen": ["3:ander"],
+    }
+    assert chosen_in(page) == {str(local_date(now()))}
+    if way == "something moved":
+        with writing(engine_of(client)) as db:
+            db.scalars(select(PupilRow).where(PupilRow.key == "p1")).one().first_name = "Nora"
+    again = client.post(place, data=data)
+    assert again.status_code == (409 if way == "something moved" else 422)
+    assert chosen_in(again.text) == {data["uitstroomdatum"], "ja", str(ids["Bijl p2"]), "2:nieuw", "3:ander"}
+    assert set(rows(client)) == {"Bijl p1", "Bijl p2", "Bijl p3"}
+
+
+@pytest.mark.usefixtures("school")
+def test_a_choice_that_cannot_be_made_any_more_is_gone(client: TestClient) -> None:
+    place = upload(client, *FILE)
+    page = client.get(place).text
+    ids = {name: row.id for name, row in rows(client).items()}
+    with writing(engine_of(client)) as db:
+        db.scalars(select(PupilRow).where(PupilRow.key == "p2")).one().first_name = "Wolfgang"
+    data = {
+        "vingerafdruk": fingerprint_in(page),
+        "wie-leerlingen": [f"2:{ids['Bijl p2']}"],
+        "wissel-leerlingen": ["3:ander"],
+    }
+    again = client.post(place, data=data)
+    assert again.status_code == 409
+    assert f"2:{ids['Bijl p2']}" not in again.text
+    assert chosen_in(again.text) == {"3:ander"}
 
 
 @pytest.mark.usefixtures("school")
