@@ -57,7 +57,7 @@ _PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
 class House:
     """What one service tells the factory. `body_limits`: last segment of a path -> bytes. `leaving`: what will go.
 
-    `routers` in the order in which the framework shall look for a route: those that are asked for most come first.
+    The framework looks for a route in order: in `first`, what is the same in every service, and `routers`.
     """
 
     service: str  # the package: eduscope_api, basispoort_hub, app_connector
@@ -68,11 +68,12 @@ class House:
     base_url: str
     body_limits: Mapping[str, int]
     leaving: Operations = field(default_factory=dict)
+    first: APIRouter | None = None
     routers: Sequence[APIRouter] = ()
 
 
 def make_app(house: House) -> FastAPI:
-    """An application with everything that is the same in every service, and the service's own routes before that."""
+    """An application with everything that is the same in every service, and the service's own routes."""
     app = FastAPI(
         title=house.title,
         summary=house.summary,
@@ -90,9 +91,11 @@ def make_app(house: House) -> FastAPI:
     describe_callers(app, house.pages.cookie)
     describe_leaving(app, house.leaving)
     _add_errors(app, house)
+    if house.first is not None:
+        app.include_router(house.first)
+    _add_common_routes(app, house)
     for router in house.routers:
         app.include_router(router)
-    _add_common_routes(app, house)
     registry = CollectorRegistry()
     app.add_middleware(
         RequestFrame,

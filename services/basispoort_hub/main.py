@@ -45,7 +45,6 @@ from shared.settings import load
 
 SERVICE = "basispoort_hub"
 PARTS = (
-    stored_answers,  # first: these are asked for most
     publisher_api,
     activation,
     changes_feed,
@@ -90,6 +89,7 @@ def create_app(settings: Settings) -> FastAPI:
                 **publisher_api.BODY_LIMITS,
             },
             leaving=supplier_pages.LEAVING,
+            first=stored_answers.router,  # asked for most
             routers=[part.router for part in PARTS],
         )
     )

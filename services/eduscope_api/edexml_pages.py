@@ -130,6 +130,7 @@ class Filled:
     choices: frozenset[tuple[str, str]] = frozenset()
     leaving: str | None = None
     exact: bool = False
+    fingerprint: str = ""  # of the preview below which it was filled in
 
 
 @router.get("/edexml-importeren/{import_id}")
@@ -163,7 +164,7 @@ def submit_preview(
         "wissel-leerkrachten": swap_staff,
     }
     choices = frozenset((name, value) for name, values in fields.items() for value in values)
-    filled = Filled(choices, leaving, exact == "ja")
+    filled = Filled(choices, leaving, exact == "ja", fingerprint)
     engine = request.app.state.engine
     sure: tuple[dict[int, int], dict[int, int]] = ({}, {})
     if filled.exact:
@@ -185,7 +186,7 @@ def submit_preview(
         )
         return _render_preview(request, own, import_id, InvalidRequest.status, faults, filled)
     except PreviewMoved as problem:
-        return _render_preview(request, own, import_id, problem.status, [(FORM, say(problem.uitleg))], filled)
+        return _render_preview(request, own, import_id, problem.status, (), filled)
     return see_other(path_of(own, "?melding=overgenomen"))
 
 
@@ -231,8 +232,11 @@ def _render_preview(
     faults: Faults = (),
     filled: Filled = Filled(),
 ) -> Response:
-    """`filled` stands there again where it can still be chosen."""
+    """`filled` stands there again where it can still be chosen; says so when it was another preview."""
     shown = read_preview(request.app.state.engine, own.id, import_id)
+    if filled != Filled() and filled.fingerprint != shown.fingerprint:
+        moved = f"{say(PreviewMoved.uitleg)} {say('Uw keuzes staan er nog, als ze nog kunnen.')}"
+        faults = [(FORM, moved), *faults]
     kinds = [
         _kind("leerlingen", say("Leerlingen"), shown.pupils),
         _kind("leerkrachten", say("Leerkrachten"), shown.staff),

@@ -41,10 +41,7 @@ class PreviewMoved(Problem):
     """`vingerafdruk` is that of the preview as it is now, `voorbeeld` its address."""
 
     status, slug, title = 409, "edexml-preview-moved", "The preview shows something else by now"
-    uitleg = (
-        "Intussen is er in de administratie iets gewijzigd. Er is niets overgenomen; bekijk het voorbeeld opnieuw. "
-        "Uw keuzes staan er nog, als ze nog kunnen."
-    )
+    uitleg = "Intussen is er in de administratie iets gewijzigd. Er is niets overgenomen; bekijk het voorbeeld opnieuw."
 
 
 class WireWaiting(WireModel):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -12,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Engine, text
 
 from services.basispoort_hub import stored_answers
-from services.basispoort_hub.fast_reads import _Connection
+from services.basispoort_hub.fast_reads import Reader, _Connection
 from services.basispoort_hub.stored_answers import LONGEST_TAGS, InstitutionId, is_ordinary
 from tests.basispoort_hub.a_hub import PUBLISHER_KEY, Hub, open_hub
 from tests.conftest import POSTGRES
@@ -53,7 +54,7 @@ def agrees(takes: Callable[[str], bool], number: str) -> bool:
         return False
 
 
-@given(st.text(min_size=1) | st.integers().map(str) | st.from_regex(r"\\s?[+-]?[0-9_]{1,20}(\\.0)?", fullmatch=True))
+@given(st.text(min_size=1) | st.integers().map(str) | st.from_regex(r"\s?[+-]?[0-9_]{1,20}(\.0)?", fullmatch=True))
 @example("0")
 @example("1" * 18)
 @example("1" * 19)
@@ -100,6 +101,32 @@ def test_an_ordinary_request_takes_the_short_way(hub: Hub, monkeypatch: pytest.M
     assert ask(hub, "01")[0] == 500  # twin: it would be noticed
 
 
+class Fake:
+    """A connection in the middle of a statement, in which `meanwhile` happens."""
+
+    def __init__(self, meanwhile: Callable[[], None]) -> None:
+        self.is_closed, self._meanwhile = False, meanwhile
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    async def read(self, *_: object) -> None:
+        self._meanwhile()
+
+
+def leave() -> None:
+    raise asyncio.CancelledError
+
+
+@pytest.mark.parametrize("what", ["nothing", "the engine lets go", "the caller leaves"])
+def test_only_a_connection_that_is_done_and_wanted_is_kept(hub: Hub, what: str) -> None:
+    reader = Reader(hub.engine)
+    fake = Fake({"nothing": lambda: None, "the engine lets go": hub.engine.dispose, "the caller leaves": leave}[what])
+    with suppress(asyncio.CancelledError):
+        asyncio.run(reader._run(fake, None, ()))  # type: ignore[arg-type]  # as much of a connection as is needed
+    assert (reader._idle == [fake], fake.is_closed) == ((True, False) if what == "nothing" else (False, True))
+
+
 @postgres_only
 def test_postgres_does_not_pack_the_answers_again(hub: Hub) -> None:
     query = text("SELECT attname, attstorage FROM pg_attribute WHERE attrelid = 'answers'::regclass AND attnum > 0")
@@ -111,12 +138,13 @@ def test_postgres_does_not_pack_the_answers_again(hub: Hub) -> None:
 @postgres_only
 def test_a_connection_keeps_the_options_of_the_address(hub: Hub) -> None:
     class Addressed:
-        url = hub.engine.url.update_query_dict({"options": "-c application_name=proef"})
+        url = hub.engine.url.update_query_dict({"options": "-c application_name=proef -c client_encoding=LATIN1"})
 
     async def look() -> None:
         connection = await _Connection.open(Addressed())  # type: ignore[arg-type]  # of an engine, only its address
         try:
             assert await (await connection._driver.execute("SHOW application_name")).fetchone() == ("proef",)
+            assert await (await connection._driver.execute("SHOW client_encoding")).fetchone() == ("UTF8",)
             with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
                 await connection._driver.execute("DELETE FROM answers")
         finally:

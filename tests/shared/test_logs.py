@@ -35,7 +35,7 @@ def test_a_key_that_is_not_named_never_reaches_a_line(capsys: pytest.CaptureFixt
 
 
 def test_a_line_leaves_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Or the lines of two threads would end in each other."""
+    """Or what else writes to the same output could stand between a line and its end."""
 
     class Pieces(io.StringIO):
         def write(self, text: str) -> int:
