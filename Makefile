@@ -1,6 +1,6 @@
 # Targets that a person runs. Each does all its own set-up; it needs only Python 3.11+ (with venv and pip) and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long check format bench lock docs texts docs-demo clean
+.PHONY: help install demo test test-long check format bench lock docs texts docs-demo clean
 .SUFFIXES:
 
 PYTHON ?= python3
@@ -10,6 +10,8 @@ INSTALL := $(RUN)/python -m pip install --quiet --disable-pip-version-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/.runtime ## what the services need, without starting one
 
 demo: $(VENV)/.runtime ## the whole chain on this machine, on real input (EDEXML=path, ONCE=1)
 	@$(RUN)/schakel demo $(if $(EDEXML),--edexml "$(EDEXML)") $(if $(ONCE),--once)

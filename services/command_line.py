@@ -6,7 +6,7 @@ import socket
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -17,6 +17,11 @@ from shared.edexml_versions import Version
 from shared.identifiers import SchoolCode
 from shared.problems import Problem
 from shared.settings import SettingsMissing
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from services.basispoort_hub.tables import PublisherRow
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Schakel: rosters from administration to apps.")
 out, err = Console(), Console(stderr=True)
@@ -285,6 +290,7 @@ app.add_typer(publisher_app, name="publisher")
 Folder = Annotated[Path, typer.Option(help="where the test CA and the certificates are kept")]
 Days = Annotated[int, typer.Option(min=1, max=3650, help="how long the certificate counts")]
 FOLDER = Path("var/tls")
+SHOWN = 12  # signs of a fingerprint: enough to tell those of a publisher apart
 
 
 @publisher_app.command("add")
@@ -297,13 +303,21 @@ def publisher_add(
     days: Days = 365,
 ) -> None:
     """Make a publisher with a certificate of the test CA (made when there is none) and a bearer key."""
+    from pydantic import ValidationError
+
+    from services.basispoort_hub.operator_api import WireNewPublisher
     from services.basispoort_hub.publisher_operator import check_publisher_code, save_publisher
     from shared.database import writing
 
     check_publisher_code(code)
+    says = f"Activeer de digitale methodes van {name}" if sentence is None else sentence
+    try:
+        new = WireNewPublisher.model_validate({"code": code, "naam": name, "zin": says})
+    except ValidationError:
+        _stop("De naam of de zin is leeg of te lang.")
     engine = _engine(Service.HUB, _settings(Service.HUB))
     with writing(engine) as db:
-        save_publisher(db, code, name, sentence or f"Activeer de digitale methodes van {name}", requests_per_minute)
+        save_publisher(db, new.code, new.name, new.sentence, requests_per_minute)
     out.print(f"{code}: de uitgever is gemaakt.", highlight=False)
     _hand_out(engine, code, folder, days)
 
@@ -314,6 +328,16 @@ def publisher_rotate(code: str, folder: Folder = FOLDER, days: Days = 365) -> No
     _hand_out(_engine(Service.HUB, _settings(Service.HUB)), code, folder, days)
 
 
+def _publisher(db: "Session", code: str) -> "PublisherRow":
+    from services.basispoort_hub.publisher_operator import read_publisher
+    from shared.problems import NotFound
+
+    try:
+        return read_publisher(db, code)
+    except NotFound:
+        _stop("Er is geen uitgever met deze code.")
+
+
 def _hand_out(engine: Engine, code: str, folder: Path, days: int) -> None:
     """A new certificate in a file, and a new key on the screen. The file is there before the hub counts on it."""
     from datetime import timedelta
@@ -322,7 +346,7 @@ def _hand_out(engine: Engine, code: str, folder: Path, days: int) -> None:
     from services.basispoort_hub.publisher_callers import fingerprint_of
     from services.basispoort_hub.publisher_operator import (
         check_room_for_certificate,
-        read_publisher,
+        read_live_keys,
         save_certificate,
         save_publisher_key,
     )
@@ -331,15 +355,17 @@ def _hand_out(engine: Engine, code: str, folder: Path, days: int) -> None:
 
     at = now()
     with writing(engine) as db:
-        check_room_for_certificate(db, read_publisher(db, code).id, at)
+        check_room_for_certificate(db, _publisher(db, code).id, at)
     issued = issue_client(open_authority(folder, at), code, at, timedelta(days=days))
     fingerprint = fingerprint_of(issued.der)
-    file = folder / f"{code}-{fingerprint[:12]}.pem"
+    file = folder / f"{code}-{fingerprint[:SHOWN]}.pem"
     write_private(file, issued.pem)
     with writing(engine) as db:
-        publisher = read_publisher(db, code)
+        publisher = _publisher(db, code)
         save_certificate(db, publisher.id, issued.der, issued.not_after, at)
+        counted = read_live_keys(db, publisher.id)
         key = save_publisher_key(db, publisher.id, at)
+        left = read_live_keys(db, publisher.id)
     for line in (
         f"Certificaat en sleutel: {file} (geldig tot {issued.not_after:%d-%m-%Y})",
         f"Vingerafdruk: {fingerprint}",
@@ -347,6 +373,10 @@ def _hand_out(engine: Engine, code: str, folder: Path, days: int) -> None:
         f"Toegangssleutel, eenmalig getoond: {key}",
     ):
         out.print(line, highlight=False, soft_wrap=True)
+    for each in counted:
+        if each not in left:
+            said = f"De oudste sleutel ({each.fingerprint[:SHOWN]}, van {each.created_at:%d-%m-%Y}) telt niet meer."
+            out.print(said, highlight=False, soft_wrap=True)
 
 
 @publisher_app.command("server")
@@ -367,41 +397,51 @@ def publisher_server(hosts: list[str], folder: Folder = FOLDER, days: Days = 365
 @publisher_app.command("list")
 def publisher_list() -> None:
     """Every publisher, its quota, what it calls with, and whether its webhook works."""
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from services.basispoort_hub.publisher_operator import read_publishers
     from shared.clock import now
     from shared.database import reading
 
     at = now()
-    table = Table("code", "naam", "per minuut", "sleutels", "certificaat", "geldig tot", "webhook", box=None)
+    # what is typed over is never cut off, whatever the width of the screen
+    widths = {"sleutel": SHOWN, "gemaakt op": 10, "certificaat": SHOWN, "geldig tot": 10}
+    headings = ("code", "naam", "per minuut", *widths, "webhook")
+    table = Table(*(Column(name, min_width=widths.get(name)) for name in headings), box=None)
     with reading(_engine(Service.HUB, _settings(Service.HUB))) as db:
         for each in read_publishers(db):
             quota = "" if each.requests_per_minute is None else str(each.requests_per_minute)
             webhook = each.webhook.sentence if each.webhook is not None else ""
+            keys = [(known.fingerprint[:SHOWN], f"{known.created_at:%d-%m-%Y}") for known in each.live_keys]
             live = [known for known in each.certificates if known.counts(at)]
-            shown = [(known.fingerprint[:12], f"{known.not_after:%d-%m-%Y}") for known in live] or [("", "")]
-            for place, (fingerprint, until) in enumerate(shown):
-                first = (each.code, each.name, quota, str(each.live_keys)) if place == 0 else ("", "", "", "")
-                table.add_row(*first, fingerprint, until, webhook if place == 0 else "")
+            certificates = [(known.fingerprint[:SHOWN], f"{known.not_after:%d-%m-%Y}") for known in live]
+            for place in range(max(len(keys), len(certificates), 1)):
+                first = (each.code, each.name, quota) if place == 0 else ("", "", "")
+                own_key, own_certificate = ((*known[place : place + 1], ("", ""))[0] for known in (keys, certificates))
+                table.add_row(*first, *own_key, *own_certificate, webhook if place == 0 else "")
     out.print(table)
 
 
 @publisher_app.command("revoke")
 def publisher_revoke(
     code: str,
-    fingerprint: Annotated[str | None, typer.Option(help="how the certificate's fingerprint begins")] = None,
+    fingerprint: Annotated[str | None, typer.Option(help="how that of the certificate or key begins")] = None,
     everything: Annotated[bool, typer.Option("--all", help="every certificate and key")] = False,
 ) -> None:
-    """End one certificate, or everything the publisher calls with; it counts at the next request."""
-    from services.basispoort_hub.publisher_operator import read_publisher, revoke
+    """End one certificate or key, or everything the publisher calls with; it counts at the next request."""
+    from services.basispoort_hub.publisher_operator import revoke
     from shared.clock import now
     from shared.database import writing
+    from shared.problems import NotFound
 
     if everything == (fingerprint is not None):
-        _stop("Zeg --fingerprint met het begin van een vingerafdruk, of --all.")
+        _stop("Zeg --fingerprint met het begin van een vingerafdruk (zie schakel publisher list), of --all.")
     with writing(_engine(Service.HUB, _settings(Service.HUB))) as db:
-        ended = revoke(db, read_publisher(db, code).id, fingerprint, now())
+        publisher = _publisher(db, code)
+        try:
+            ended = revoke(db, publisher.id, fingerprint, now())
+        except NotFound:
+            _stop("Bij deze uitgever begint geen geldig certificaat en geen geldige sleutel zo, of meer dan één.")
     out.print(f"{code}: {ended} ingetrokken.", highlight=False)
 
 

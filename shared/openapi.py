@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Security
+from fastapi import APIRouter, FastAPI, Security
 from fastapi.openapi.models import HTTPBase
 from fastapi.security import APIKeyCookie, HTTPBearer
 from fastapi.security.base import SecurityBase
@@ -125,6 +125,7 @@ class Book:
     the problems of an operation by its id, method and path. `tells_all`: there are no others, so that no operation says
     that it may refuse in any way. `roles_of`: what a caller must be allowed, by scheme, method and path;
     None where that proof is never enough. `links`: operation -> other operation -> parameter -> where its value is.
+    `sends`: the messages that the service itself sends to others.
     """
 
     introduction: str
@@ -134,6 +135,7 @@ class Book:
     tells_all: bool = False
     roles_of: Callable[[str, str, str], Roles] = _no_roles
     links: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=dict)
+    sends: APIRouter = field(default_factory=APIRouter)
 
 
 def errors(*kinds: type[Problem]) -> dict[str, Any]:
@@ -167,6 +169,7 @@ def _example_of(kind: type[Problem]) -> dict[str, Any]:
 
 def bind_book(app: FastAPI, book: Book) -> None:
     """Let `/openapi.json` and `/docs` of this application read as the book says."""
+    app.webhooks.include_router(book.sends)
     _refine(app, lambda schema: _write(schema, book))
 
 
@@ -183,12 +186,7 @@ def _write(schema: dict[str, Any], book: Book) -> None:
     schema.update(_whole(schema))
     schema["info"]["description"] = book.introduction
     schema["tags"] = [{"name": name, "description": about} for name, about in book.chapters.items()]
-    operations = [
-        (method, path, operation)
-        for path, methods in schema["paths"].items()
-        for method, operation in methods.items()
-        if method in _METHODS
-    ]
+    operations = _operations(schema["paths"])
     names = Counter(_function_name(*each) for each in operations)
     components = schema.get("components", {}).get("schemas", {})
     for method, path, operation in operations:
@@ -199,9 +197,7 @@ def _write(schema: dict[str, Any], book: Book) -> None:
         _put_roles(operation, book, method, path)
         _put_links(operation, book.links.get(name, {}))
         _put_summary(operation)
-        for answer in _bodies(operation):
-            if "example" not in answer and "examples" not in answer:
-                answer["example"] = sample(answer["schema"], components, book.values)
+        _put_examples(operation, components, book.values)
         shape = operation["responses"].get("4XX", {}).get("content", {}).get("application/problem+json", {})
         for status, answer in errors(*book.errors_of(name, method, path)).items():
             if "schema" in shape:
@@ -211,6 +207,19 @@ def _write(schema: dict[str, Any], book: Book) -> None:
             for wild in ("4XX", "5XX"):
                 operation["responses"].pop(wild, None)
         operation["responses"] = dict(sorted(operation["responses"].items()))
+    for method, name, operation in _operations(schema.get("webhooks", {})):
+        operation["operationId"] = _function_name(method, name, operation)
+        _put_summary(operation)
+        _put_examples(operation, components, book.values)
+
+
+def _operations(paths: Mapping[str, Mapping[str, Operation]]) -> list[tuple[str, str, Operation]]:
+    return [
+        (method, path, operation)
+        for path, methods in paths.items()
+        for method, operation in methods.items()
+        if method in _METHODS
+    ]
 
 
 def _put_roles(operation: Operation, book: Book, method: str, path: str) -> None:
@@ -241,6 +250,12 @@ def _put_summary(operation: Operation) -> None:
     if first:
         operation["summary"] = first.rstrip(".")
         operation["description"] = rest or text
+
+
+def _put_examples(operation: Operation, components: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    for body in _bodies(operation):
+        if "example" not in body and "examples" not in body:
+            body["example"] = sample(body["schema"], components, values)
 
 
 def _bodies(operation: Operation) -> Iterable[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""A publisher's program for the hub: institutions, hosted-lika and the change feed, with conditional reads and retries.
+"""A publisher's program for the hub: institutions, hosted-lika, changes and webhook; with retries.
 
 The connector reads through it as any publisher does. Answers are pydantic values of shared/wire; names that a newer hub
 adds are ignored, as clients of the real interface do. Everything raises the families of shared/service_client.py.
@@ -12,24 +12,14 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, Generic, TypeVar
-from urllib.parse import quote
 
 import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from shared.problems import UpstreamProblem, UpstreamUnavailable
+from shared.publisher_lika import Lika
 from shared.service_client import ServiceClient
 from shared.wire.changes import WireChange, WireFeed
-from shared.wire.licences import (
-    BulkRequest,
-    EckUser,
-    EckUsers,
-    MethodDetails,
-    Methods,
-    ProductDetails,
-    Products,
-    Users,
-)
 from shared.wire.schools import (
     InstitutionDetails,
     InstitutionGroups,
@@ -39,12 +29,15 @@ from shared.wire.schools import (
     InstitutionStaff,
     SynchronizationPermission,
 )
+from shared.wire.webhooks import WireNewWebhook, WireWebhook
 
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
 
 AGAIN = frozenset({429, 502, 503, 504})  # the same request may succeed a moment later
+_CHANGED = frozenset({200, 201, 204})
 _INSTITUTIONS = "/rest/v2/instellingen"
+_WEBHOOK = "/api/v1/webhooks"
 _NUMBERS = TypeAdapter(list[int])
 _FOUND = TypeAdapter(list[InstitutionSearchResult])
 _TEXT = TypeAdapter(str)
@@ -135,14 +128,33 @@ class PublisherClient:
     def fetch_withdrawn_on(self, day: date) -> list[int]:
         return self._value(_NUMBERS, self._get(f"{_INSTITUTIONS}/synchronizationpermission/ingetrokken/{day}"))
 
-    def search(self, *, active_only: bool = True, **words: str) -> list[InstitutionSearchResult]:
-        """By `naam`, `brincode`, `adres`, `postcode`, `plaatsnaam` or `bestuurscode`; works without permission."""
-        params = {**words, "activeOnly": "true" if active_only else "false"}
+    def search(
+        self,
+        *,
+        name: str | None = None,
+        brin_code: str | None = None,
+        address: str | None = None,
+        postcode: str | None = None,
+        place: str | None = None,
+        board_code: str | None = None,
+        active_only: bool = True,
+    ) -> list[InstitutionSearchResult]:
+        """The institutions that fit all that is given; works without permission."""
+        asked = {
+            "naam": name,
+            "brincode": brin_code,
+            "adres": address,
+            "postcode": postcode,
+            "plaatsnaam": place,
+            "bestuurscode": board_code,
+            "activeOnly": "true" if active_only else "false",
+        }
+        params = {word: value for word, value in asked.items() if value is not None}
         return self._value(_FOUND, self._get("/rest/v2/nawsearch", params))
 
     # --- hosted-lika --------------------------------------------------------------------------------------------------
 
-    def lika(self, code: str) -> "Lika":
+    def lika(self, code: str) -> Lika:
         """The methods, products and users under one of the publisher's codes."""
         return Lika(self, code)
 
@@ -162,6 +174,21 @@ class PublisherClient:
             if not page.more:
                 return
 
+    # --- the webhook, another addition --------------------------------------------------------------------------------
+
+    def fetch_webhook(self) -> WireWebhook:
+        """Where the publisher hears of changes. Raises RemoteProblem (404) when it has no webhook."""
+        return self._model(WireWebhook, self._get(_WEBHOOK))
+
+    def save_webhook(self, url: str, *, new_secret: bool = False) -> WireWebhook:
+        """Make it, or change where it leads. The secret is told once, so this is tried once: when the answer got lost,
+        ask for a new secret."""
+        body = WireNewWebhook(url=url, rotate=new_secret)
+        return self._model(WireWebhook, self.send_once("PUT", _WEBHOOK, body))
+
+    def remove_webhook(self) -> None:
+        self._ask("DELETE", _WEBHOOK)
+
     # --- how it is sent -----------------------------------------------------------------------------------------------
 
     def fetch_model(self, kind: type[M], path: str) -> M:
@@ -171,10 +198,13 @@ class PublisherClient:
         """A change that may be made twice: all of hosted-lika replaces, adds to or takes from sets."""
         self._ask(method, path, None if body is None else body.model_dump_json(by_alias=True))
 
-    def send_once(self, method: str, path: str, body: BaseModel) -> None:
+    def send_removal(self, path: str) -> None:
+        """When it is tried again and is not there any more, it was the first try that removed it."""
+        self._ask("DELETE", path, gone_is_done=True)
+
+    def send_once(self, method: str, path: str, body: BaseModel) -> httpx.Response:
         """A change that a second time would be another one: tried once."""
-        text = body.model_dump_json(by_alias=True)
-        self._client.send(method, path, json_text=text, expect=frozenset({200, 201, 204}))
+        return self._client.send(method, path, json_text=body.model_dump_json(by_alias=True), expect=_CHANGED)
 
     def _get(self, path: str, params: Mapping[str, str] | None = None) -> httpx.Response:
         return self._ask("GET", path, params=params)
@@ -187,11 +217,15 @@ class PublisherClient:
         *,
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
-        expect: frozenset[int] = frozenset({200, 201, 204}),
+        expect: frozenset[int] = _CHANGED,
+        gone_is_done: bool = False,
     ) -> httpx.Response:
-        """A request that may be made twice, tried again while that makes sense."""
+        """A request that may be made twice, tried again while that makes sense. `gone_is_done`: a 404 is no refusal
+        once it was tried before."""
         patience, pause = self._patience, self._patience.first_s
         for left in reversed(range(patience.attempts)):
+            if gone_is_done and left < patience.attempts - 1:
+                expect |= {404}
             try:
                 answer = self._client.send(
                     method,
@@ -241,79 +275,6 @@ class PublisherClient:
         return UpstreamProblem(self._client.name, retry=True, detail="the answer makes no sense")
 
 
-class Lika:
-    """Methods and products are named by their ids; `Users` are the publisher's view of who may open them."""
-
-    def __init__(self, client: PublisherClient, code: str) -> None:
-        self._client = client
-        self._base = f"/hosted-lika/management/lika/{quote(code, safe='')}"
-
-    def fetch_methods(self) -> list[MethodDetails]:
-        return self._client.fetch_model(Methods, f"{self._base}/methode").methods
-
-    def fetch_method(self, method: str) -> MethodDetails:
-        return self._client.fetch_model(MethodDetails, self._at(method))
-
-    def add_method(self, details: MethodDetails) -> None:
-        """A new one. Raises RemoteProblem when there is one with this id; tried once."""
-        self._client.send_once("POST", f"{self._base}/methode", details)
-
-    def save_method(self, details: MethodDetails) -> None:
-        """Make it, or replace what is known of it."""
-        self._client.send_change("PUT", self._at(details.id), details)
-
-    def remove_method(self, method: str) -> None:
-        self._client.send_change("DELETE", self._at(method))
-
-    def fetch_products(self, method: str) -> list[ProductDetails]:
-        return self._client.fetch_model(Products, f"{self._at(method)}/product").products
-
-    def fetch_product(self, method: str, product: str) -> ProductDetails:
-        return self._client.fetch_model(ProductDetails, self._at(method, product))
-
-    def save_product(self, method: str, details: ProductDetails) -> None:
-        self._client.send_change("PUT", self._at(method, details.id), details)
-
-    def remove_product(self, method: str, product: str) -> None:
-        self._client.send_change("DELETE", self._at(method, product))
-
-    def fetch_users(self, method: str, product: str | None = None) -> list[int]:
-        """Who may open it, ascending."""
-        return self._client.fetch_model(Users, f"{self._at(method, product)}/gebruiker").users
-
-    def replace_users(self, users: Iterable[int], method: str, product: str | None = None) -> None:
-        """From now on exactly these; unknown ones are dropped silently."""
-        self._client.send_change("PUT", f"{self._at(method, product)}/gebruiker", _users(users))
-
-    def add_users(self, users: Iterable[int], method: str, product: str | None = None) -> None:
-        self._client.send_change("POST", f"{self._at(method, product)}/gebruiker/addlist", _users(users))
-
-    def remove_users(self, users: Iterable[int], method: str, product: str | None = None) -> None:
-        self._client.send_change("POST", f"{self._at(method, product)}/gebruiker/removelist", _users(users))
-
-    def clear_users(self, method: str, product: str | None = None) -> None:
-        self._client.send_change("DELETE", f"{self._at(method, product)}/gebruiker")
-
-    def fetch_eck_users(self, method: str, product: str | None = None) -> list[EckUser]:
-        """The same users, by institution and ECK iD; who has none is not in it."""
-        return self._client.fetch_model(EckUsers, f"{self._at(method, product)}/gebruiker_eckid").users
-
-    def replace_eck_users(self, users: Iterable[EckUser], method: str, product: str | None = None) -> None:
-        body = EckUsers(users=list(users))
-        self._client.send_change("PUT", f"{self._at(method, product)}/gebruiker_eckid", body)
-
-    def grant(self, request: BulkRequest) -> None:
-        """Every listed user for every listed method and product."""
-        self._client.send_change("POST", f"{self._base}/permissions/grant", request)
-
-    def revoke(self, request: BulkRequest) -> None:
-        self._client.send_change("POST", f"{self._base}/permissions/revoke", request)
-
-    def _at(self, method: str, product: str | None = None) -> str:
-        path = f"{self._base}/methode/{quote(method, safe='')}"
-        return path if product is None else f"{path}/product/{quote(product, safe='')}"
-
-
 def open_publisher_client(
     url: str,
     *,
@@ -339,10 +300,6 @@ def _retry_after(answer: httpx.Response) -> float:
     """The seconds in Retry-After; 0 without one, or with a date, which the hub does not write."""
     text = answer.headers.get("retry-after", "")
     return float(text) if text.isascii() and text.isdigit() and len(text) < 8 else 0.0
-
-
-def _users(users: Iterable[int]) -> Users:
-    return Users(users=list(users))
 
 
 def _dump(values: list[Any]) -> str:

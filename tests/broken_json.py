@@ -102,14 +102,14 @@ class Description:
 
     def _allows_members(self, schema: Mapping[str, Any], value: dict[str, Any]) -> bool:
         known = schema.get("properties", {})
-        other = schema.get("additionalProperties", True)
+        other = schema.get("additionalProperties")  # without it: other names are passed over, whatever they are
         if not set(schema.get("required", ())) <= value.keys():
             return False
         for name, member in value.items():
             if name in known:
                 if not self.allows(known[name], member):
                     return False
-            elif not self._allows_other(other, name, member):
+            elif other is not None and not self._allows_other(other, name, member):
                 return False
         return True
 

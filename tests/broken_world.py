@@ -516,7 +516,8 @@ def _add_hub(world: World, hub: hubs.Hub) -> None:
         world.add("GET", path, publisher, values={"institution_id": str(first)})
         if not tail.startswith("/uitgever"):
             world.add("HEAD", path, publisher, values={"institution_id": str(first)})
-    world.add("GET", "/rest/v2/instellingen", publisher)
+    for end in ("", "/"):
+        world.add("GET", f"/rest/v2/instellingen{end}", publisher)
     for what in ("ingetrokken", "toegekend"):
         path = f"/rest/v2/instellingen/synchronizationpermission/{what}/{{day}}"
         world.add("GET", path, publisher, values={"day": "2026-11-22"})

@@ -326,6 +326,14 @@ def test_whether_a_damaged_body_is_still_good_is_judged_by_the_description(body:
     assert Description({}).is_good(SCHEMA, body) is is_good
 
 
+def test_a_name_is_passed_over_only_where_the_description_leaves_names_open() -> None:
+    closed, typed = {"type": "object", "additionalProperties": False}, {"type": "object", "additionalProperties": {}}
+    body = b'{"x\\u0000": 1}'
+    assert Description({}).is_good({"type": "object"}, body)
+    assert not Description({}).is_good(closed, body)
+    assert not Description({}).is_good(typed, body)
+
+
 # --- by itself --------------------------------------------------------------------------------------------------------
 
 

@@ -70,7 +70,7 @@ class HubClient:
     def fetch_is_known_as(self, school_id: int, name: str) -> bool:
         """Does the public search find this number under this name? Works without permission."""
         with _as_ours():
-            return any(each.id == school_id for each in self._client.search(active_only=False, naam=name))
+            return any(each.id == school_id for each in self._client.search(active_only=False, name=name))
 
 
 def open_hub(url: str, key: str) -> HubClient:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from services.basispoort_hub.account_book import COUNTS, AccountBook
 from services.basispoort_hub.links import LinkMaker, read_last_links
+from services.basispoort_hub.rosters import keep_numbers, release_number
 from services.basispoort_hub.rules.accounts import (
     AddressChanged,
     Announced,
@@ -63,11 +64,11 @@ def follow_staff(
     1. Every appointment that ends or moves away.
     2. Every arrival. So addresses can be swapped or passed on in one night, and nobody gets another's account.
     3. A management role moves along with a changed address (the brake let it through, so a person confirmed it), and
-       a coordinator who left the roster keeps the number.
+       a coordinator who works here no longer keeps the number.
     """
     today = local_date(now)
     wanted = {change.person_id: usable_address(change.after, today) for change in changes}
-    book = AccountBook(db, now, links)
+    book = AccountBook(db, now, links, writes_mail=school.sandbox_of is None)
     book.open_by(addresses=[email for email in wanted.values() if email is not None], people=wanted.keys())
     leads: dict[int, str] = {}  # person id -> the address whose management role moves along
     for person_id, email in sorted(wanted.items()):
@@ -78,9 +79,8 @@ def follow_staff(
         account = book.account(held)
         is_coordinator = account is not None and one in account.counting and school.id in account.coordinates
         if email is None:
-            if is_coordinator:
-                _save_number(db, school.id, book.id_of(held), person_id)
             book.happen(held, Left(one, now))
+            place_coordinator(db, book, held, one, now)
         else:
             if is_coordinator:
                 book.happen(held, Dismissed(school.id))
@@ -92,10 +92,10 @@ def follow_staff(
         if person_id in leads:
             book.happen(email, Appointed(email, school.id))
             _move_role(db, school.id, book.id_of(leads[person_id]), book.id_of(email))
-        book.happen(email, Announced(email, Appointment(school.id, person_id), now))
-        account = book.account(email)
-        if account is not None and school.id in account.coordinates:
-            _save_number(db, school.id, book.id_of(email), None)
+        one = Appointment(school.id, person_id)
+        book.happen(email, Announced(email, one, now))
+        place_coordinator(db, book, email, one, now)
+    keep_numbers(db, school.id)
     return book.mails
 
 
@@ -106,13 +106,23 @@ def usable_address(member: StaffMember | None, today: date) -> str | None:
     return member.email
 
 
-def _save_number(db: Session, school_id: int, account_id: int, person_id: int | None) -> None:
-    """The number of a coordinator outside the roster; None for one whom the roster has."""
-    db.execute(
-        update(CoordinatorRow)
-        .where(CoordinatorRow.account_id == account_id, CoordinatorRow.school_id == school_id)
-        .values(person_id=person_id)
-    )
+def place_coordinator(db: Session, book: AccountBook, email: str, one: Appointment, now: datetime) -> None:
+    """By which number do publishers know this coordinator, now that something happened to an appointment of hers?
+
+    By that of her work at the school. Who does not work there under this account goes on with a number of her own,
+    which is that of the work that ended. Nothing happens to who is no coordinator of the school.
+    """
+    account = book.account(email)
+    if account is None or one.school not in account.coordinates:
+        return
+    mine = (CoordinatorRow.account_id == book.id_of(email), CoordinatorRow.school_id == one.school)
+    before = db.scalar(select(CoordinatorRow.person_id).where(*mine))
+    works_there = any(each.school == one.school for each in account.counting)
+    own = None if works_there else before or one.person
+    if before != own:
+        db.execute(update(CoordinatorRow).where(*mine).values(person_id=own))
+        if before is not None:
+            release_number(db, before, now)
 
 
 def _move_role(db: Session, school_id: int, old_account_id: int, new_account_id: int) -> None:
@@ -128,16 +138,18 @@ def _move_role(db: Session, school_id: int, old_account_id: int, new_account_id:
 def place_coordinators(db: Session, school_id: int, roster: Roster) -> bool:
     """Give coordinators who were outside the roster, and are in it now, their key: they keep their number.
 
-    Answers whether there was anybody.
+    Answers whether there was anybody outside it.
 
     To be called before people are numbered, in the same transaction.
     """
-    outside = db.execute(
-        select(AccountRow.email, PersonRow.id)
+    known = db.execute(
+        select(AccountRow.email, PersonRow.id, PersonRow.key)
         .join(CoordinatorRow, CoordinatorRow.account_id == AccountRow.id)
         .join(PersonRow, PersonRow.id == CoordinatorRow.person_id)
-        .where(CoordinatorRow.school_id == school_id, PersonRow.key.is_(None))
-    ).all()
+        .where(CoordinatorRow.school_id == school_id)
+        .order_by(PersonRow.id)
+    )
+    outside = [(email, person_id) for email, person_id, key in known if key not in roster.staff]
     if not outside:
         return False
     keys = {member.email: member.key for member in roster.staff.values() if member.email is not None}

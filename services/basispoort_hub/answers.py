@@ -50,7 +50,6 @@ class _Coordinator:
     person_id: int
     name: str
     email: str
-    outside_roster: bool
 
 
 class _Piece:
@@ -135,7 +134,7 @@ def save_answers(
     if not stale:
         return
     school_changed = "details" in stale
-    before = _stored_staff(db, school.id) if "staf" in stale else []
+    before = _stored_staff(db, school.id) if "staf" in stale else staff
     school.mutated_at = max(now, school.mutated_at + timedelta(microseconds=1))
     stamp = _TIME.dump_json(school.mutated_at)
     times = b',"metaResult":{"mutationTimestamp":' + stamp + b',"generationTimestamp":' + stamp + b"}}"
@@ -245,12 +244,15 @@ def _personal_data(person: Person) -> dict[str, str | None]:
 def _staff(
     roster: Roster, people: Mapping[tuple[Kind, str], int], coordinators: list[_Coordinator]
 ) -> list[dict[str, Any]]:
-    leading = {each.person_id for each in coordinators}
+    leading: dict[int, _Coordinator] = {}
+    for each in coordinators:
+        leading.setdefault(each.person_id, each)  # who has two accounts here is told once, by the first
+    numbers = {key: people[Kind.STAFF, key] for key in sorted(roster.staff)}
     found = [
-        _rest_member(member, people[Kind.STAFF, key], is_coordinator=people[Kind.STAFF, key] in leading)
-        for key, member in sorted(roster.staff.items())
+        _rest_member(roster.staff[key], number, is_coordinator=number in leading) for key, number in numbers.items()
     ]
-    found += [_rest_outsider(each) for each in coordinators if each.outside_roster]
+    inside = set(numbers.values())
+    found += [_rest_outsider(each) for number, each in leading.items() if number not in inside]
     return found
 
 
@@ -289,7 +291,7 @@ def _rest_outsider(coordinator: _Coordinator) -> dict[str, Any]:
 
 
 def _read_coordinators(db: Session, school_id: int) -> list[_Coordinator]:
-    """Every coordinator of the school; one whose account has an appointment here is a member of the roster."""
+    """Every coordinator of the school, by number: that of the work done here under the account, or the role's own."""
     rows = db.execute(
         select(CoordinatorRow.person_id, CoordinatorRow.name, AccountRow.email, AppointmentRow.person_id)
         .join(AccountRow, AccountRow.id == CoordinatorRow.account_id)
@@ -306,5 +308,5 @@ def _read_coordinators(db: Session, school_id: int) -> list[_Coordinator]:
     for own_id, name, email, appointed_id in rows:
         person_id = appointed_id if appointed_id is not None else own_id
         if person_id is not None:
-            found.append(_Coordinator(person_id, name, email, outside_roster=appointed_id is None))
+            found.append(_Coordinator(person_id, name, email))
     return found

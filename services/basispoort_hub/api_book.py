@@ -8,9 +8,8 @@ from services.basispoort_hub.edexml_import import OtherSchool
 from services.basispoort_hub.fast_reads import PermissionMissing
 from services.basispoort_hub.holds import ChoiceNotPossible, HoldGone
 from services.basispoort_hub.intake import ConnectionOn, RosterInconsistent, SchoolEnded
-from services.basispoort_hub.licences import TooManySchools
 from services.basispoort_hub.lika import ApplicationExists, ApplicationRefused
-from services.basispoort_hub.lika_lists import ApplicationUnknown, TooManyLicences
+from services.basispoort_hub.lika_lists import ApplicationUnknown
 from services.basispoort_hub.lika_operator import LikaCodeInUse, LikaCodeTaken
 from services.basispoort_hub.merged_schools import CaseChanged, CaseNotPossible
 from services.basispoort_hub.operator_api import SchoolExists
@@ -22,7 +21,7 @@ from services.basispoort_hub.sandbox import SandboxMissing
 from services.basispoort_hub.sign_in import SignInFailed
 from services.basispoort_hub.staff_list import TeachersNotReadable
 from services.basispoort_hub.teachers import AccountActive, NoAddress
-from services.basispoort_hub.webhooks import WebhookAddressRefused
+from services.basispoort_hub.webhooks import WebhookAddressRefused, messages
 from shared.bodies import BodyTooSlow
 from shared.edexml import EdexmlError
 from shared.openapi import Book
@@ -129,6 +128,7 @@ _OWN: Mapping[str, tuple[type[Problem], ...]] = {
     "show_sandbox": (SandboxMissing, NotFound),
     "submit_reset": (NotFound,),
     "submit_event": (SandboxMissing,),
+    "show_permission": (SchoolEnded,),
     "submit_edexml": (EdexmlError, OtherSchool, ConnectionOn, SchoolEnded, RosterInconsistent),
     "submit_decision": (HoldGone, ChoiceNotPossible),
     "show_standing": (WrongSchool,),
@@ -143,8 +143,7 @@ _OWN: Mapping[str, tuple[type[Problem], ...]] = {
     "submit_method_details": (ApplicationRefused,),
     "submit_product": (ApplicationExists, ApplicationRefused),
     "submit_product_details": (ApplicationExists, ApplicationRefused),
-    "submit_grant": (ApplicationUnknown, TooManyLicences, TooManySchools),
-    "submit_revoke": (ApplicationUnknown, TooManyLicences, TooManySchools),
+    "submit_grant": (ApplicationUnknown,),
     "submit_lika_code": (LikaCodeTaken,),
     "submit_lika_code_removal": (LikaCodeInUse,),
     "submit_case": (CaseNotPossible, CaseChanged),
@@ -209,8 +208,6 @@ def errors_of(name: str, method: str, path: str) -> Iterable[type[Problem]]:
         yield PermissionMissing
     if method != "get":
         yield from (CrossSite, BadBody, TooLarge, BodyTooSlow)
-    if path.startswith("/hosted-lika/") and "_eckid" in path and method in {"put", "post"}:
-        yield TooManySchools
     yield from _OWN.get(name, ())
 
 
@@ -221,4 +218,5 @@ BOOK = Book(
     errors_of=errors_of,
     tells_all=True,
     links=LINKS,
+    sends=messages,
 )

@@ -1,7 +1,8 @@
 """The change feed for publishers, our addition to the real interface: what changed since a cursor, as it is now.
 
 Everything of a page is read in one picture: the rows of the feed, consent, and the stored answers that hold the present
-values. A school without consent has no changes here; giving and withdrawing it are changes themselves.
+values. A school without consent has no changes here; giving and withdrawing it are changes themselves. What happened
+before consent stays out: who reads the school then has everything that is there.
 """
 
 import base64
@@ -14,8 +15,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from sqlalchemy import ColumnElement, Engine, and_, delete, func, literal_column, or_, select, true
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Engine, Select, and_, delete, func, literal_column, or_, select, true
+from sqlalchemy.orm import Session, aliased
 
 from services.basispoort_hub.feed import Subject
 from services.basispoort_hub.publisher_callers import CallingPublisher
@@ -106,6 +107,20 @@ def write_cursor(position: Position, at: datetime) -> str:
 
 def read_cursor(cursor: str, now: datetime) -> tuple[Position, datetime]:
     """The place, and when it was the newest. Raises CursorUnknown, CursorTooOld."""
+    position, seconds = _parse_cursor(cursor)
+    at = datetime.fromtimestamp(min(seconds, int(now.timestamp())), UTC)
+    if at < now - KEPT:
+        raise CursorTooOld
+    return position, at
+
+
+def read_own_cursor(cursor: str) -> tuple[Position, datetime]:
+    """The same of one that was written and kept here, however old it is by now."""
+    position, seconds = _parse_cursor(cursor)
+    return position, datetime.fromtimestamp(seconds, UTC)
+
+
+def _parse_cursor(cursor: str) -> tuple[Position, int]:
     try:
         text = base64.b64decode(cursor.encode() + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
     except (binascii.Error, UnicodeError):
@@ -113,10 +128,7 @@ def read_cursor(cursor: str, now: datetime) -> tuple[Position, datetime]:
     found = _CURSOR.fullmatch(text)
     if found is None:
         raise CursorUnknown
-    at = datetime.fromtimestamp(min(int(found[3]), int(now.timestamp())), UTC)
-    if at < now - KEPT:
-        raise CursorTooOld
-    return Position(int(found[1]), int(found[2])), at
+    return Position(int(found[1]), int(found[2])), int(found[3])
 
 
 def _is_settled(db: Session) -> ColumnElement[bool]:
@@ -136,9 +148,45 @@ def read_newest(db: Session) -> Position:
 
 
 def read_rows(db: Session, publisher_id: int, since: Position, limit: int) -> list[FeedRow]:
-    """What a publisher may know of after a place: of schools that consent, and what became of its permissions."""
-    consenting = select(PermissionRow.school_id).where(
-        PermissionRow.publisher_id == publisher_id, PermissionRow.withdrawn_at.is_(None)
+    """What a publisher may know of after a place, oldest first."""
+    query = _select_known(db, publisher_id, since, FeedRow).order_by(FeedRow.transaction, FeedRow.id)
+    return list(db.scalars(query.limit(limit)))
+
+
+def read_changed_schools(
+    db: Session, publisher_id: int, since: Position, most: int
+) -> tuple[list[int], tuple[Position, datetime] | None]:
+    """The schools in what a publisher may know of after a place: the first `most` that changed.
+
+    With that, how far this goes and when that was, if there are more; else None.
+    """
+    order = FeedRow.transaction, FeedRow.id
+    place = func.row_number().over(partition_by=FeedRow.school_id, order_by=order).label("place")
+    row = _select_known(db, publisher_id, since, *order, FeedRow.school_id, FeedRow.made_at, place).subquery().c
+    firsts = select(row.transaction, row.id, row.school_id, row.made_at).where(row.place == 1)
+    found = db.execute(firsts.order_by(row.transaction, row.id).limit(most + 1)).all()
+    schools = [each.school_id for each in found[:most]]
+    if len(found) <= most:
+        return schools, None
+    return schools, (Position(found[most].transaction, found[most].id - 1), found[most].made_at)
+
+
+def _select_known(db: Session, publisher_id: int, since: Position, *wanted: Any) -> Select[Any]:
+    """Of the feed after a place: schools that consent, from consent on; and what became of the own permissions."""
+    told = aliased(FeedRow)
+    oldest = select(func.min(aliased(FeedRow).made_at)).scalar_subquery()
+    told_by = (
+        select(func.max(told.id))
+        .where(PermissionRow.granted_at >= oldest)  # of what was granted earlier there is nothing to look for
+        .where(told.made_at == PermissionRow.granted_at, told.school_id == PermissionRow.school_id)
+        .where(told.publisher_id == publisher_id)
+        .correlate(PermissionRow)
+        .scalar_subquery()
+    )
+    consents = (
+        select(PermissionRow.school_id, told_by.label("told_by"))
+        .where(PermissionRow.publisher_id == publisher_id, PermissionRow.withdrawn_at.is_(None))
+        .subquery()
     )
     later = or_(
         FeedRow.transaction > since.transaction,
@@ -146,10 +194,19 @@ def read_rows(db: Session, publisher_id: int, since: Position, limit: int) -> li
     )
     about = or_(
         FeedRow.publisher_id == publisher_id,
-        and_(FeedRow.publisher_id.is_(None), FeedRow.school_id.in_(consenting)),
+        # by number, not by place or time: a school's are handed out under its lock, so in the order of commits
+        and_(
+            FeedRow.publisher_id.is_(None),
+            consents.c.school_id.is_not(None),
+            FeedRow.id > func.coalesce(consents.c.told_by, 0),
+        ),
     )
-    query = select(FeedRow).where(_is_settled(db), later, about).order_by(FeedRow.transaction, FeedRow.id)
-    return list(db.scalars(query.limit(limit)))
+    return (
+        select(*wanted)
+        .select_from(FeedRow)
+        .outerjoin(consents, consents.c.school_id == FeedRow.school_id)
+        .where(_is_settled(db), later, about)
+    )
 
 
 def _describe(db: Session, publisher_id: int, rows: Iterable[FeedRow]) -> list[WireChange]:

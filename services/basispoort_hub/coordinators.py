@@ -2,12 +2,13 @@
 
 from datetime import datetime
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from services.basispoort_hub.account_book import AccountBook
 from services.basispoort_hub.answers import rebuild_answers
 from services.basispoort_hub.links import LinkMaker
+from services.basispoort_hub.rosters import Layer, read_people, read_roster, release_number
 from services.basispoort_hub.rules.accounts import Appointed, Dismissed
 from services.basispoort_hub.tables import AccountRow, CoordinatorRow, PersonRow, SchoolRow
 from shared.problems import NotFound, Problem
@@ -25,14 +26,14 @@ def save_coordinator(
     db: Session, school: SchoolRow, email: str, name: str, reason: str, by: str, now: datetime, links: LinkMaker
 ) -> int:
     """Make this address a coordinator of the (locked) school; returns the account's number. Twice is once."""
-    book = AccountBook(db, now, links)
+    book = AccountBook(db, now, links, writes_mail=school.sandbox_of is None)
     book.open_by(addresses=[email])
     book.happen(email, Appointed(email, school.id))
     account = book.account(email)
     account_id = book.id_of(email)
     if db.get(CoordinatorRow, (account_id, school.id)) is None:
         in_roster = account is not None and any(each.school == school.id for each in account.counting)
-        number = None if in_roster else _save_number(db, school.id, now)
+        number = None if in_roster else _find_number(db, school.id, email) or _save_number(db, school.id, now)
         db.add(
             CoordinatorRow(
                 account_id=account_id,
@@ -46,6 +47,13 @@ def save_coordinator(
         )
         rebuild_answers(db, school, now)
     return account_id
+
+
+def _find_number(db: Session, school_id: int, email: str) -> int | None:
+    """That of the member of staff with this address, who does not work under it yet, or not any more."""
+    keys = [member.key for member in read_roster(db, school_id, Layer.VALID).staff.values() if member.email == email]
+    people = read_people(db, school_id) if keys else {}
+    return min((people[Kind.STAFF, key] for key in keys), default=None)
 
 
 def _save_number(db: Session, school_id: int, now: datetime) -> int:
@@ -72,7 +80,7 @@ def remove_coordinator(db: Session, school: SchoolRow, account_id: int, now: dat
         delete(CoordinatorRow).where(CoordinatorRow.account_id == account_id, CoordinatorRow.school_id == school.id)
     )
     if number is not None:
-        db.execute(update(PersonRow).where(PersonRow.id == number, PersonRow.left_at.is_(None)).values(left_at=now))
+        release_number(db, number, now)
     rebuild_answers(db, school, now)
 
 

@@ -204,7 +204,9 @@ def remind(engine: Engine, now: datetime) -> int:
 
 
 def _due_holds(db: Session, now: datetime) -> list[HoldRow]:
-    rows = db.scalars(select(HoldRow).where(HoldRow.closed_at.is_(None)).order_by(HoldRow.id))
+    open_ones = select(HoldRow).join(SchoolRow, SchoolRow.id == HoldRow.school_id).where(HoldRow.closed_at.is_(None))
+    # the people of an invented school get no mail
+    rows = db.scalars(open_ones.where(SchoolRow.sandbox_of.is_(None)).order_by(HoldRow.id))
     return [
         row
         for row in rows

@@ -6,6 +6,7 @@ from sqlalchemy import Engine, delete, or_, select, update
 
 from services.basispoort_hub.account_book import AccountBook
 from services.basispoort_hub.accounts import StaffChange, follow_staff, usable_address
+from services.basispoort_hub.answers import rebuild_answers
 from services.basispoort_hub.links import LinkMaker
 from services.basispoort_hub.post import read_coordinator_ids
 from services.basispoort_hub.rosters import Layer, hash_of_key, read_people, read_roster
@@ -69,7 +70,9 @@ def close_ended(engine: Engine, now: datetime, links: LinkMaker) -> int:
                 for key, member in staff.items()
                 if people[Kind.STAFF, key] in working and usable_address(member, today) is None
             ]
-            follow_staff(db, school, changes, now, links)
+            if changes:
+                follow_staff(db, school, changes, now, links)
+                rebuild_answers(db, school, now)
             ended += len(changes)
     return ended
 

@@ -25,25 +25,21 @@ from services.basispoort_hub.licences import (
     read_product,
     read_users,
     remove_users,
+    replace_users,
 )
 from services.basispoort_hub.lika import LikaCode, MethodId, ProductId
 from services.basispoort_hub.publisher_callers import CallingPublisher
 from services.basispoort_hub.tables import ApplicationRow
+from shared.bodies import MEGABYTE, ParsedOnce
 from shared.database import Db, ReadDb
 from shared.problems import Problem
 from shared.wire.licences import BulkRequest, EckUser, EckUsers, Users
 
-MOST_LICENCES = 50_000  # users times applications, in one bulk request: what is written within a second
-BODY_LIMITS = {  # last segment of a path -> bytes; 50,000 ids of 18 digits, or 50,000 pairs
-    "gebruiker": 2_000_000,
-    "gebruiker_eckid": 12_000_000,
-    "addlist": 12_000_000,
-    "removelist": 12_000_000,
-    "grant": 20_000_000,
-    "revoke": 20_000_000,
-}
+# Last segment of a path -> bytes; all the pupils there are by id, 100,000 by ECK iD. Nothing else bounds a list: what
+# is answered can be sent back.
+BODY_LIMITS = dict.fromkeys(("gebruiker", "gebruiker_eckid", "addlist", "removelist", "grant", "revoke"), 20 * MEGABYTE)
 
-router = APIRouter(prefix="/hosted-lika/management/lika/{identityCode}", tags=["hosted-lika"])
+router = APIRouter(prefix="/hosted-lika/management/lika/{identityCode}", tags=["hosted-lika"], route_class=ParsedOnce)
 
 
 class ApplicationUnknown(Problem):
@@ -51,11 +47,6 @@ class ApplicationUnknown(Problem):
 
     status, slug, title = 422, "application-unknown", "Not all of these methods and products exist"
     uitleg = "Niet al deze methodes en producten bestaan. Er is niets gewijzigd."
-
-
-class TooManyLicences(Problem):
-    status, slug, title = 422, "too-many-licences", "These are too many licences for one request"
-    uitleg = f"Dit zijn te veel licenties voor één verzoek: hoogstens {MOST_LICENCES} (gebruikers maal methodes)."
 
 
 # --- a method's users -------------------------------------------------------------------------------------------------
@@ -72,7 +63,7 @@ def show_method_users(code: LikaCode, mid: MethodId, publisher: CallingPublisher
 def submit_method_users(code: LikaCode, mid: MethodId, body: Users, publisher: CallingPublisher, db: Db) -> None:
     """Replace the whole list."""
     lika = lock_lika(db, publisher, code)
-    _replace(db, lika, read_method(db, lika, mid), body.users)
+    replace_users(db, lika, read_method(db, lika, mid), body.users)
 
 
 @router.delete("/methode/{mid}/gebruiker", status_code=204)
@@ -106,7 +97,7 @@ def show_method_eck_users(code: LikaCode, mid: MethodId, publisher: CallingPubli
 def submit_method_eck_users(code: LikaCode, mid: MethodId, body: EckUsers, publisher: CallingPublisher, db: Db) -> None:
     """Replace the whole list."""
     lika = lock_lika(db, publisher, code)
-    _replace(db, lika, read_method(db, lika, mid), _resolve(db, lika, body.users))
+    replace_users(db, lika, read_method(db, lika, mid), _resolve(db, lika, body.users))
 
 
 @router.delete("/methode/{mid}/gebruiker_eckid", status_code=204)
@@ -149,7 +140,7 @@ def submit_product_users(
 ) -> None:
     """Replace the whole list."""
     lika = lock_lika(db, publisher, code)
-    _replace(db, lika, read_product(db, lika, mid, pid), body.users)
+    replace_users(db, lika, read_product(db, lika, mid, pid), body.users)
 
 
 @router.delete("/methode/{mid}/product/{pid}/gebruiker", status_code=204)
@@ -191,7 +182,7 @@ def submit_product_eck_users(
 ) -> None:
     """Replace the whole list."""
     lika = lock_lika(db, publisher, code)
-    _replace(db, lika, read_product(db, lika, mid, pid), _resolve(db, lika, body.users))
+    replace_users(db, lika, read_product(db, lika, mid, pid), _resolve(db, lika, body.users))
 
 
 @router.delete("/methode/{mid}/product/{pid}/gebruiker_eckid", status_code=204)
@@ -227,39 +218,36 @@ def submit_fewer_product_eck_users(
 def submit_grant(code: LikaCode, body: BulkRequest, publisher: CallingPublisher, db: Db) -> None:
     """Every listed user gets every listed method and product; an unknown application undoes all of it."""
     lika = lock_lika(db, publisher, code)
-    add_users(db, lika, _applications(db, lika, body), _everybody(db, lika, body))
+    known, unknown = _find_applications(db, lika, body)
+    if unknown:
+        raise ApplicationUnknown(errors=unknown[:50])
+    add_users(db, lika, known, _everybody(db, lika, body))
 
 
 @router.post("/permissions/revoke", status_code=204)
 def submit_revoke(code: LikaCode, body: BulkRequest, publisher: CallingPublisher, db: Db) -> None:
-    """Every listed user loses every listed method and product."""
+    """Every listed user loses every listed method and product; for an unknown one there is nothing to lose."""
     lika = lock_lika(db, publisher, code)
-    remove_users(db, _applications(db, lika, body), _everybody(db, lika, body))
+    known, _ = _find_applications(db, lika, body)
+    remove_users(db, known, _everybody(db, lika, body))
 
 
-def _applications(db: Session, lika: Lika, body: BulkRequest) -> list[int]:
-    """The rows that are named. Raises ApplicationUnknown, TooManyLicences."""
-    known = {
-        (kind, key): number
-        for kind, key, number in db.execute(
-            select(ApplicationRow.kind, ApplicationRow.key, ApplicationRow.id).where(
-                ApplicationRow.lika_code == lika.code
-            )
-        )
-    }
-    named = [(METHOD, "methodes", body.methods), (PRODUCT, "producten", body.products)]
-    unknown = [
-        {"pointer": f"/body/{field}/{position}", "detail": "Deze id bestaat niet in deze lika."}
-        for kind, field, keys in named
-        for position, key in enumerate(keys)
-        if (kind, key) not in known
-    ]
-    if unknown:
-        raise ApplicationUnknown(errors=unknown[:50])
-    found = {known[kind, key] for kind, _, keys in named for key in keys}
-    if len(found) * (len(body.users) + len(body.eck_users)) > MOST_LICENCES:
-        raise TooManyLicences
-    return sorted(found)
+def _find_applications(db: Session, lika: Lika, body: BulkRequest) -> tuple[list[int], list[dict[str, str]]]:
+    """The rows that are named, and a pointer to each name that is none."""
+    rows = db.execute(
+        select(ApplicationRow.kind, ApplicationRow.key, ApplicationRow.id).where(ApplicationRow.lika_code == lika.code)
+    )
+    known = {(kind, key): number for kind, key, number in rows}
+    found: set[int] = set()
+    unknown = []
+    for kind, field, keys in ((METHOD, "methodes", body.methods), (PRODUCT, "producten", body.products)):
+        for position, key in enumerate(keys):
+            if (kind, key) in known:
+                found.add(known[kind, key])
+            else:
+                pointer = f"/body/{field}/{position}"
+                unknown.append({"pointer": pointer, "detail": "Deze id bestaat niet in deze lika."})
+    return sorted(found), unknown
 
 
 def _everybody(db: Session, lika: Lika, body: BulkRequest) -> set[int]:
@@ -269,11 +257,6 @@ def _everybody(db: Session, lika: Lika, body: BulkRequest) -> set[int]:
 def _resolve(db: Session, lika: Lika, users: Collection[EckUser]) -> set[int]:
     pairs: set[Pair] = {(user.school_id, user.eck_id) for user in users}
     return read_people_by_eck_id(db, lika, pairs) if pairs else set()
-
-
-def _replace(db: Session, lika: Lika, application: ApplicationRow, users: Collection[int]) -> None:
-    clear_users(db, [application.id])
-    add_users(db, lika, [application.id], users)
 
 
 def _users(db: Session, lika: Lika, application: ApplicationRow) -> Users:

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from services.basispoort_hub.intake import SchoolEnded
 from services.basispoort_hub.permissions import save_consent
 from services.basispoort_hub.post import read_coordinator_ids
 from services.basispoort_hub.publisher_callers import CallingPublisher
@@ -34,7 +35,10 @@ def show_permission(
     request: Request,
     ask: Annotated[bool, Query(alias="request-permission")] = False,
 ) -> SynchronizationPermission:
-    """Has this institution given the caller permission? With `request-permission=true` it is asked, if it has not."""
+    """Has this institution given the caller permission? With `request-permission=true` it is asked, if it has not.
+
+    Raises NotFound, and SchoolEnded when one is asked that has closed or merged.
+    """
     engine: Engine = request.app.state.engine
     with reading(engine) as db:
         school = db.get(SchoolRow, institution_id)
@@ -70,16 +74,21 @@ def has_permission(db: Session, school_id: int, publisher_id: int) -> bool:
 
 
 def ask_permission(db: Session, school_id: int, publisher_id: int, now: datetime) -> bool:
-    """Make the request, unless one is open or the school just said no; returns whether there is permission by now."""
-    db.execute(select(SchoolRow.id).where(SchoolRow.id == school_id).with_for_update())
+    """Make the request, unless one is open or the school just said no; returns whether there is permission by now.
+
+    Raises SchoolEnded: nobody there would answer.
+    """
+    school = db.get_one(SchoolRow, school_id, with_for_update=True)
     if has_permission(db, school_id, publisher_id):
         return True
+    if not school.is_active:
+        raise SchoolEnded
     if _is_asked(db, school_id, publisher_id) or _said_no(db, school_id, publisher_id, now - REST_AFTER_NO):
         return False
     asked = PermissionRequestRow(school_id=school_id, publisher_id=publisher_id, asked_at=now)
     db.add(asked)
     db.flush()
-    for account_id in read_coordinator_ids(db, school_id):
+    for account_id in read_coordinator_ids(db, school_id) if school.sandbox_of is None else ():
         save_message(db, OutboxRow, "consent-asked", {"request": asked.id, "account": account_id}, now)
     return False
 

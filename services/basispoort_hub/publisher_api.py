@@ -6,7 +6,7 @@ The answers about one institution that are served as they are stored: `stored_an
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field, StringConstraints
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -24,16 +24,19 @@ from shared.wire.schools import InstitutionPupils
 
 router = APIRouter(prefix="/rest/v2", tags=["uitgevers"])
 MOST_ASKED = 20_000
-BODY_LIMITS = {"leerlingen_eckid": 6_000_000}  # last segment of a path -> bytes; 20,000 of 256 signs
+MOST_BYTES = 6_000_000  # 20,000 of 256 signs
+BODY_LIMITS = {"leerlingen_eckid": MOST_BYTES}  # last segment of a path -> bytes
 AskedIds = Annotated[list[WholeId], Field(max_length=MOST_ASKED)]
+# As long as the body can be: what is no ECK iD of this school finds nothing.
 AskedEckIds = Annotated[
-    list[Annotated[str, StringConstraints(strict=True, max_length=256)]], Field(max_length=MOST_ASKED)
+    list[Annotated[str, StringConstraints(strict=True, max_length=MOST_BYTES)]], Field(max_length=MOST_ASKED)
 ]
 
 
 read_publisher_id = calling_publisher
 
 
+@router.get("/instellingen/", include_in_schema=False)  # most versions of the real client ask for it like this
 @router.get("/instellingen", openapi_extra=PROVEN)
 def show_institutions(request: Request, db: ReadDb) -> list[int]:
     """The institutions that gave the caller permission, by id."""
@@ -62,9 +65,23 @@ def _on_day(db: Session, request: Request, condition: object) -> list[int]:
     return sorted(set(db.scalars(query)))
 
 
+def _permitted(institution_id: InstitutionId, publisher: CallingPublisher, db: ReadDb) -> int:
+    """The caller, if the institution gave it permission. Raises NotFound, PermissionMissing."""
+    school = db.get(SchoolRow, institution_id)
+    if school is None or school.sandbox_of not in {None, publisher}:
+        raise NotFound
+    if not has_permission(db, institution_id, publisher):
+        raise PermissionMissing
+    return publisher
+
+
+# Looks before the body does: without permission 403 says so, whatever the rest of the request holds.
+PermittedPublisher = Annotated[int, Depends(_permitted, scope="function")]
+
+
 @router.post("/instellingen/{institution_id}/leerlingen", response_model=InstitutionPupils)
 def show_pupils_by_id(
-    institution_id: InstitutionId, publisher: CallingPublisher, wanted: AskedIds, db: ReadDb
+    institution_id: InstitutionId, publisher: PermittedPublisher, wanted: AskedIds, db: ReadDb
 ) -> Response:
     """Those of the pupils asked for who are at this institution. A question, though it is a POST."""
     asked = frozenset(wanted)
@@ -73,7 +90,7 @@ def show_pupils_by_id(
 
 @router.post("/instellingen/{institution_id}/leerlingen_eckid", response_model=InstitutionPupils)
 def show_pupils_by_eck_id(
-    institution_id: InstitutionId, publisher: CallingPublisher, wanted: AskedEckIds, db: ReadDb
+    institution_id: InstitutionId, publisher: PermittedPublisher, wanted: AskedEckIds, db: ReadDb
 ) -> Response:
     """The same by ECK iD."""
     asked = frozenset(wanted)
@@ -81,14 +98,9 @@ def show_pupils_by_eck_id(
 
 
 @router.get("/instellingen/{institution_id}/ref")
-def show_ref(institution_id: InstitutionId, publisher: CallingPublisher, db: ReadDb) -> str:
+def show_ref(institution_id: InstitutionId, _publisher: PermittedPublisher, db: ReadDb) -> str:
     """The reference by which a shortcut names the institution; a JSON string."""
-    school = db.get(SchoolRow, institution_id)
-    if school is None or school.sandbox_of not in {None, publisher}:
-        raise NotFound
-    if not has_permission(db, institution_id, publisher):
-        raise PermissionMissing
-    return school.ref
+    return db.get_one(SchoolRow, institution_id).ref
 
 
 def _selected(

@@ -52,6 +52,14 @@ class CertificateState:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyState:
+    """A key that counts. `fingerprint` is of the key, which itself is stored nowhere."""
+
+    fingerprint: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class WebhookState:
     failing_since: datetime | None
     disabled_at: datetime | None
@@ -73,7 +81,7 @@ class PublisherState:
     code: str
     name: str
     requests_per_minute: int | None
-    live_keys: int
+    live_keys: Sequence[KeyState]
     certificates: Sequence[CertificateState]
     webhook: WebhookState | None
 
@@ -110,14 +118,8 @@ def read_publisher(db: Session, code: str) -> PublisherRow:
 
 def save_publisher_key(db: Session, publisher_id: int, now: datetime) -> str:
     """A new bearer key; of more than two the oldest stops working. Returns the key, which is stored nowhere."""
-    live = list(
-        db.scalars(
-            select(PublisherKeyRow.key_hash)
-            .where(PublisherKeyRow.publisher_id == publisher_id, PublisherKeyRow.revoked_at.is_(None))
-            .order_by(PublisherKeyRow.created_at.desc())
-        )
-    )
-    _end_keys(db, live[LIVE - 1 :], now)
+    newest_first = [each.fingerprint for each in reversed(read_live_keys(db, publisher_id))]
+    _end_keys(db, newest_first[LIVE - 1 :], now)
     key = new_key()
     db.add(PublisherKeyRow(key_hash=hash_key(key), publisher_id=publisher_id, created_at=now))
     return key
@@ -143,36 +145,39 @@ def save_certificate(db: Session, publisher_id: int, der: bytes, not_after: date
     )
 
 
-def revoke(db: Session, publisher_id: int, fingerprint: str | None, now: datetime) -> int:
-    """End the certificate whose fingerprint begins so; without one every certificate and key. Returns how many.
+def revoke(db: Session, publisher_id: int, beginning: str | None, now: datetime) -> int:
+    """End the certificate or the key whose fingerprint begins so; without one all of them. Returns how many.
 
-    Raises NotFound when no certificate, or more than one, begins so.
+    Raises NotFound when none, or more than one, begins so.
     """
-    live = [each for each in _read_certificates(db, publisher_id) if each.revoked_at is None]
-    ended = [each.fingerprint for each in live if each.fingerprint.startswith(fingerprint or "")]
-    if fingerprint is not None and len(ended) != 1:
+    live = [each.fingerprint for each in _read_certificates(db, publisher_id) if each.revoked_at is None]
+    certificates = [each for each in live if each.startswith(beginning or "")]
+    keys = [each.fingerprint for each in read_live_keys(db, publisher_id)]
+    keys = [each for each in keys if each.startswith(beginning or "")]
+    ended = len(certificates) + len(keys)
+    if beginning is not None and ended != 1:
         raise NotFound
-    db.execute(
-        update(PublisherCertificateRow).where(PublisherCertificateRow.fingerprint.in_(ended)).values(revoked_at=now)
-    )
-    if fingerprint is not None:
-        return 1
-    query = select(PublisherKeyRow.key_hash).where(
-        PublisherKeyRow.publisher_id == publisher_id, PublisherKeyRow.revoked_at.is_(None)
-    )
-    keys = list(db.scalars(query))
+    known = PublisherCertificateRow.fingerprint.in_(certificates)
+    db.execute(update(PublisherCertificateRow).where(known).values(revoked_at=now))
     _end_keys(db, keys, now)
-    return len(ended) + len(keys)
+    return ended
+
+
+def read_live_keys(db: Session, publisher_id: int) -> list[KeyState]:
+    """The keys that count, oldest first."""
+    rows = db.scalars(
+        select(PublisherKeyRow)
+        .where(PublisherKeyRow.publisher_id == publisher_id, PublisherKeyRow.revoked_at.is_(None))
+        .order_by(PublisherKeyRow.created_at, PublisherKeyRow.key_hash)
+    )
+    return [KeyState(row.key_hash, row.created_at) for row in rows]
 
 
 def read_publishers(db: Session) -> list[PublisherState]:
     """Every publisher by code, with what it calls with."""
     found = []
     for row in db.scalars(select(PublisherRow).order_by(PublisherRow.code)):
-        keys = select(PublisherKeyRow.key_hash).where(
-            PublisherKeyRow.publisher_id == row.id, PublisherKeyRow.revoked_at.is_(None)
-        )
-        live_keys = len(list(db.scalars(keys)))
+        live_keys = read_live_keys(db, row.id)
         certificates = _read_certificates(db, row.id)
         hook = db.get(WebhookRow, row.id)
         has_helpdesk = row.helpdesk_email is not None

@@ -11,10 +11,10 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, bindparam, delete, insert, literal_column, select, update
+from sqlalchemy import ColumnElement, Select, Table, bindparam, delete, exists, insert, literal_column, select, update
 from sqlalchemy.orm import Session
 
-from services.basispoort_hub.tables import EntryRow, PersonRow
+from services.basispoort_hub.tables import CoordinatorRow, EntryRow, PersonRow
 from shared.roster import (
     Entry,
     Kind,
@@ -187,7 +187,10 @@ def read_numbered(db: Session, school_id: int) -> dict[Who, Numbered]:
 
 
 def still_here(numbered: Mapping[Who, Numbered]) -> dict[Who, int]:
-    """(kind, key) -> the number publishers know the person by, of everybody in the valid roster."""
+    """(kind, key) -> the number publishers know the person by, of everybody in the valid roster.
+
+    And of coordinators who left it, and still have their key.
+    """
     return {who: person.id for who, person in numbered.items() if person.left_at is None}
 
 
@@ -228,6 +231,7 @@ def save_people(
     """Number everybody who is new, take back who returned, mark who left; returns read_people() of after.
 
     `known` is read_numbered() of before. Somebody who left and returns under the same key has the same number again.
+    A coordinator who is known by that number has not left with the roster.
     """
     present = {(kind, key) for kind in (Kind.PUPIL, Kind.STAFF) for key in roster.of_kind(kind)}
     new = [
@@ -240,6 +244,9 @@ def save_people(
         for who, person in known.items()
         if person.left_at is None and who not in present
     ]
+    if left:
+        own = set(db.scalars(_own_numbers(school_id)))
+        left = [each for each in left if each["of_id"] not in own]
     connection = db.connection()
     if new:
         connection.execute(insert(_PEOPLE), new)
@@ -253,6 +260,31 @@ def save_people(
             left,
         )
     return read_people(db, school_id) if new or back or left else still_here(known)
+
+
+def _own_numbers(school_id: int) -> Select[int | None]:
+    """The numbers of coordinators who do not work at the school under their account."""
+    here = CoordinatorRow.school_id == school_id
+    return select(CoordinatorRow.person_id).where(here, CoordinatorRow.person_id.is_not(None))
+
+
+def keep_numbers(db: Session, school_id: int) -> None:
+    """A coordinator who is known by a number of her own is here, whatever the roster says."""
+    gone = PersonRow.id.in_(_own_numbers(school_id)) & PersonRow.left_at.is_not(None)
+    db.execute(update(PersonRow).where(gone).values(left_at=None, left_on=None))
+
+
+def release_number(db: Session, person_id: int, now: datetime) -> None:
+    """A coordinator is not known by this number any more: whose it is has left, unless the roster has the person."""
+    in_roster = (
+        (EntryRow.school_id == PersonRow.school_id)
+        & (EntryRow.layer == Layer.VALID)
+        & (EntryRow.kind == PersonRow.kind)
+        & (EntryRow.key == PersonRow.key)
+    )
+    nowhere = ~exists().where(in_roster) & ~exists().where(CoordinatorRow.person_id == PersonRow.id)
+    here = (PersonRow.id == person_id) & PersonRow.left_at.is_(None)
+    db.execute(update(PersonRow).where(here, nowhere).values(left_at=now))
 
 
 def _release_keys(db: Session, school_id: int, kind: Kind, keys: Iterable[str]) -> None:

@@ -79,7 +79,11 @@ def show_sandbox(publisher: CallingPublisher, db: ReadDb) -> WireSandbox:
 # Before the route with a word, so that this one is never taken for an event.
 @router.post("/alles-terug")
 def submit_reset(publisher: CallingPublisher, request: Request, db: Db) -> WireSandbox:
-    """Make the sandbox, or put it back to how it was made: the numbers of the schools and their people stay."""
+    """Make the sandbox, or put it back to how it was made.
+
+    The schools keep their numbers, and so do their people; who left more than 30 days ago is forgotten, and gets a new
+    one.
+    """
     now, links = present(), _links(request)
     _lock_publisher(db, publisher)
     schools = _read_schools(db, publisher, lock=True) or _make_schools(db, publisher, now, links)
@@ -91,6 +95,7 @@ def submit_reset(publisher: CallingPublisher, request: Request, db: Db) -> WireS
     _receive_freely(db, schools[BIG], whole, now, links)
     _receive(db, schools[BIG], with_held(whole), now, links, {})
     _receive_freely(db, schools[NEIGHBOURS], a_small_school(domain), now, links)
+    rebuild_answers(db, schools[NEIGHBOURS], now)  # their roster may be the same, and they merged into none any more
     _merge(db, schools[MERGED], schools[BIG], now)
     for school in schools:
         save_consent(db, school.id, publisher, None, given=True, now=now)

@@ -3,24 +3,28 @@
 The addresses are those of DUO's register; the operator fills them.
 """
 
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import AfterValidator, Field
 from sqlalchemy import ColumnElement, SQLColumnExpression, func, or_, select
+from sqlalchemy.orm import Session
 
 from services.basispoort_hub.answers import rebuild_answers
 from services.basispoort_hub.intake import read_school
 from services.basispoort_hub.operator_api import check_operator
 from services.basispoort_hub.publisher_callers import CallingPublisher
-from services.basispoort_hub.tables import SchoolRow
+from services.basispoort_hub.tables import FormerCodeRow, SchoolRow
 from shared.clock import now as present
 from shared.database import Db, ReadDb
 from shared.identifiers import tidy
+from shared.names import fold
 from shared.wire.base import Email, Text, WireModel
 from shared.wire.schools import InstitutionSearchResult
 
-MOST_FOUND = 100
+MOST_REMEMBERED = 50_000  # folded texts: three of each school of the country, with room
 
 router = APIRouter()
 Sought = Annotated[str | None, AfterValidator(lambda text: None if text is None else tidy(text))]
@@ -54,25 +58,34 @@ def search_institutions(
     board_code: Annotated[Sought, Query(alias="bestuurscode", max_length=20, pattern=STORABLE)] = None,
     active_only: Annotated[bool, Query(alias="activeOnly")] = True,
 ) -> list[InstitutionSearchResult]:
-    """Institutions that fit all that is given, the first 100 by id; without anything given, none.
+    """Every institution that fits all that is given, by id; without anything given, none.
 
-    Name, address (street and number) and town: a part, whatever the case. BRIN and postal code: the beginning. Board:
-    exactly.
+    Name, address (street and number) and town: a part, whatever the case, the accents and the punctuation. BRIN, also
+    a former one, and postal code: the beginning. Board: exactly.
     """
-    wanted = [
-        *_contains(SchoolRow.name, name),
-        *_contains(SchoolRow.town, town),
-        *_contains(_STREET, address),
-        *_begins(SchoolRow.code, brincode),
-        *_begins(func.replace(SchoolRow.postal_code, " ", ""), postal_code),
-        *([SchoolRow.board_code == board_code] if board_code else []),
+    places: list[tuple[SQLColumnExpression[Any], str | None]] = [
+        (SchoolRow.name, name),
+        (SchoolRow.town, town),
+        (_STREET, address),
     ]
-    if not wanted:
+    parts = [(place, fold(part)) for place, part in places if part]
+    wanted: list[ColumnElement[bool]] = []
+    if code := _compact(brincode):
+        former = select(FormerCodeRow.school_id).where(FormerCodeRow.code.startswith(code, autoescape=True))
+        wanted.append(or_(SchoolRow.code.startswith(code, autoescape=True), SchoolRow.id.in_(former)))
+    if compact := _compact(postal_code):
+        known = func.upper(func.replace(SchoolRow.postal_code, " ", ""))
+        wanted.append(known.startswith(compact, autoescape=True))
+    if board_code:
+        wanted.append(SchoolRow.board_code == board_code)
+    if not (parts or wanted):
         return []
     if active_only:
         wanted.append(SchoolRow.is_active.is_(True))
-    query = select(SchoolRow).where(*wanted, or_(SchoolRow.sandbox_of.is_(None), SchoolRow.sandbox_of == publisher))
-    return [_found(school) for school in db.scalars(query.order_by(SchoolRow.id).limit(MOST_FOUND))]
+    wanted.append(or_(SchoolRow.sandbox_of.is_(None), SchoolRow.sandbox_of == publisher))
+    if parts:
+        wanted = [SchoolRow.id.in_(_read_containing(db, wanted, parts))]
+    return [_found(school) for school in db.scalars(select(SchoolRow).where(*wanted).order_by(SchoolRow.id))]
 
 
 _STREET = (
@@ -83,13 +96,28 @@ _STREET = (
 )
 
 
-def _contains(column: SQLColumnExpression[Any], text: str | None) -> list[ColumnElement[bool]]:
-    return [column.icontains(text, autoescape=True)] if text else []
+def _read_containing(
+    db: Session, wanted: Sequence[ColumnElement[bool]], parts: Sequence[tuple[SQLColumnExpression[Any], str]]
+) -> list[int]:
+    """The schools whose texts contain these folded parts. Compared here, because databases do not fold alike.
+
+    A part without a letter or a digit is nowhere.
+    """
+    texts, sought = [column for column, _ in parts], [part for _, part in parts]
+    if not all(sought):
+        return []
+    return [
+        number
+        for number, *found in db.execute(select(SchoolRow.id, *texts).where(*wanted))
+        if all(part in _fold(text or "") for part, text in zip(sought, found, strict=True))
+    ]
 
 
-def _begins(column: SQLColumnExpression[Any], text: str | None) -> list[ColumnElement[bool]]:
-    folded = text.replace(" ", "").upper() if text else ""
-    return [column.startswith(folded, autoescape=True)] if folded else []
+_fold = lru_cache(MOST_REMEMBERED)(fold)
+
+
+def _compact(text: str | None) -> str:
+    return text.replace(" ", "").upper() if text else ""
 
 
 def _found(school: SchoolRow) -> InstitutionSearchResult:

@@ -170,7 +170,7 @@ class CoordinatorRow(Base):
 
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), primary_key=True, autoincrement=False)
     school_id: Mapped[int] = mapped_column(ForeignKey("schools.id"), primary_key=True, autoincrement=False)
-    # the number publishers know a coordinator outside the roster by; None when the roster has the person
+    # the number publishers know a coordinator by who does not work here under this account; None for who does
     person_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
     name: Mapped[str]
     appointed_at: Mapped[datetime] = mapped_column(UtcDateTime)

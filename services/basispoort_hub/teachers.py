@@ -11,7 +11,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from services.basispoort_hub.account_book import WAITS, AccountBook
-from services.basispoort_hub.accounts import AccountState, read_staff_states
+from services.basispoort_hub.accounts import AccountState, place_coordinator, read_staff_states
+from services.basispoort_hub.answers import rebuild_answers
 from services.basispoort_hub.coordinators import read_coordinators
 from services.basispoort_hub.domains import read_announced_domains
 from services.basispoort_hub.intake import read_school
@@ -225,10 +226,13 @@ def accept(db: Session, account_id: int, number: int, links: LinkMaker) -> None:
         school = select(SchoolRow.is_active).where(SchoolRow.id == appointment.school_id)
         if not db.scalar(school.with_for_update()):
             raise NotFound  # the school closed or merged while the page was open
-        book = AccountBook(db, present(), links)
+        now = present()
+        book = AccountBook(db, now, links)
         email = book.open_one(account_id)
         one = Appointment(appointment.school_id, number)
         account = book.account(email) if email is not None else None
         if email is None or account is None or one not in account.waiting:
             raise NotFound  # it ended, or was accepted, while we waited for the lock
         book.happen(email, Accepted(one))
+        place_coordinator(db, book, email, one, now)
+        rebuild_answers(db, db.get_one(SchoolRow, one.school), now)

@@ -1,48 +1,55 @@
 """Webhooks: tells publishers that there are changes, so that nobody needs to ask. Signed per Standard Webhooks.
 
-A message holds the newest cursor and the numbers of schools, never what changed. Per publisher one message at a time is
-on its way; while it cannot be delivered, the outbox tries again with growing pauses, and after days of that the webhook
+A message holds a cursor and the numbers of schools, never what changed. Per publisher one message at a time is on its
+way; while it cannot be delivered, the outbox tries again with growing pauses. What it names counts as told once it is
+delivered, so after one that the outbox gives up comes a fresh one with everything since. After days of that the webhook
 is switched off and the publisher gets a mail.
 """
 
 import asyncio
 import base64
 import ipaddress
-import json
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import httpx
-from fastapi import APIRouter, Request, Response
-from pydantic import AfterValidator, Field, StringConstraints
+from fastapi import APIRouter, Header, Request, Response
+from pydantic import Field
 from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 from standardwebhooks import Webhook
 
-from services.basispoort_hub.changes_feed import Position, read_newest, read_rows, write_cursor
+from services.basispoort_hub.changes_feed import (
+    Position,
+    read_changed_schools,
+    read_newest,
+    read_own_cursor,
+    write_cursor,
+)
 from services.basispoort_hub.publisher_callers import CallingPublisher
 from services.basispoort_hub.tables import OutboxRow, PublisherRow, WebhookRow
 from shared.clock import now as present
 from shared.database import Db, ReadDb, reading, writing
-from shared.identifiers import tidy
 from shared.outbox import SendFailed, save_message
 from shared.problems import NotFound, Problem
 from shared.wire.base import WireModel
+from shared.wire.webhooks import WireNewWebhook, WireWebhook
 
 TOPIC, MAIL_TOPIC = "webhook", "webhook-off"
 FORMER_COUNTS = timedelta(days=7)  # an old secret signs too, so that the publisher can take its time
 GIVES_UP = timedelta(days=5)
 PATIENCE_S = 5.0  # for all of one delivery
-MOST_NAMED = 1_000  # schools in one message; the feed has them all
+MOST_NAMED = 1_000  # schools in one message; the next one has the others
 _PORTS = range(1, 65536)
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 router = APIRouter(prefix="/api/v1/webhooks", tags=["uitgevers"])
+messages = APIRouter(tags=["uitgevers"])  # what goes out, for the description
 
 
 class WebhookAddressRefused(Problem):
@@ -50,23 +57,47 @@ class WebhookAddressRefused(Problem):
     uitleg = "Dit adres kan niet: het moet met https beginnen en op het openbare internet staan."
 
 
-Address = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=1000), AfterValidator(tidy)]
+class WireNews(WireModel):
+    """`cursor`: how far this message tells. `scholen`: in which something changed, by the numbers of institutions."""
+
+    cursor: str
+    schools: list[int] = Field(alias="scholen", min_length=1, max_length=MOST_NAMED)
 
 
-class WireNewWebhook(WireModel):
-    """PUT webhooks: where to tell. `nieuwGeheim`: also give out a new secret; the former signs for 7 more days."""
+class WireMessage(WireModel):
+    """`timestamp`: until when this message tells; it stays the same when the message is sent again."""
 
-    url: Address = Field(alias="adres")
-    rotate: bool = Field(False, alias="nieuwGeheim", strict=True)
+    type: Literal["changes"]
+    timestamp: datetime
+    data: WireNews
 
 
-class WireWebhook(WireModel):
-    """`geheim` is there once, when it was made."""
+@messages.post(
+    "changes",
+    status_code=204,
+    response_description="Taken, as every 2xx: what the message names is not told again.",
+    responses={
+        "410": {"description": "Gone: the webhook is switched off at once, and the helpdesk gets a mail."},
+        "default": {"description": "Not taken, as with no answer within 5 seconds: the message is sent again later."},
+    },
+)
+def receive_changes(
+    _body: WireMessage,
+    _id: Annotated[str, Header(alias="webhook-id", description="Of this message; a repeat has the same.")],
+    _sent_at: Annotated[str, Header(alias="webhook-timestamp", description="When it was sent, in seconds since 1970.")],
+    _signatures: Annotated[
+        str,
+        Header(
+            alias="webhook-signature",
+            description="`v1,` and the HMAC-SHA256, in base64, over id, timestamp and body with points in between. For "
+            "7 days after a new secret was given out another one follows, after a space, made with the former.",
+        ),
+    ],
+) -> None:
+    """There are changes. The hub sends this to the address of the webhook, signed per Standard Webhooks.
 
-    url: str = Field(alias="adres")
-    is_on: bool = Field(alias="actief")
-    secret: str | None = Field(alias="geheim")
-    failing_since: datetime | None = Field(alias="misluktSinds")
+    A message never says what changed: read that from the change feed, with your own cursor.
+    """
 
 
 @router.put("")
@@ -91,7 +122,8 @@ def submit_webhook(body: WireNewWebhook, publisher: CallingPublisher, request: R
         secret = new_secret()
         row.former_secret, row.former_until = row.secret, now + FORMER_COUNTS
         row.secret = secret
-    row.url, row.failing_since, row.disabled_at = body.url, None, None
+    # a message on its way was for what stood here before: a fresh one says the same, at once
+    row.url, row.failing_since, row.disabled_at, row.message_id = body.url, None, None, None
     db.flush()
     return _wire(row, secret)
 
@@ -179,15 +211,12 @@ def queue_messages(engine: Engine, now: datetime) -> int:
             if row is None or row.disabled_at is not None or _is_under_way(db, row):
                 continue
             since, newest = Position(row.told_transaction, row.told_id), read_newest(db)
-            changes = read_rows(db, publisher_id, since, MOST_NAMED) if newest > since else []
-            row.told_transaction, row.told_id = newest.transaction, newest.id
-            if not changes:
+            schools, left = read_changed_schools(db, publisher_id, since, MOST_NAMED) if newest > since else ([], None)
+            if not schools:
+                row.told_transaction, row.told_id = newest.transaction, newest.id
                 continue
-            body = {
-                "publisher": publisher_id,
-                "cursor": write_cursor(newest, now),
-                "schools": sorted({change.school_id for change in changes}),
-            }
+            cursor = write_cursor(newest, now) if left is None else write_cursor(*left)
+            body = {"publisher": publisher_id, "cursor": cursor, "schools": sorted(schools)}
             row.message_id = save_message(db, OutboxRow, TOPIC, body, now)
             queued += 1
     return queued
@@ -217,26 +246,26 @@ class WebhookPost:
     resolve: Resolve = resolve
     transport: httpx.AsyncBaseTransport | None = None
 
-    def send(self, number: int, body: dict[str, object]) -> None:
+    def send(self, number: int, body: Mapping[str, Any]) -> None:
         """Deliver one message; a repeat has the same id and body. Raises SendFailed."""
-        publisher_id, now = int(str(body["publisher"])), present()
+        publisher_id, now = int(body["publisher"]), present()
         with reading(self.engine) as db:
             row = db.get(WebhookRow, publisher_id)
         if row is None or row.disabled_at is not None or row.message_id != number:
-            return  # taken away meanwhile
-        text = json.dumps(
-            {"type": "changes", "data": {"cursor": body["cursor"], "scholen": body["schools"]}}, separators=(",", ":")
-        )
+            return  # taken away meanwhile, or a fresh message goes in its place
+        told, at = read_own_cursor(body["cursor"])
+        news = WireNews(cursor=body["cursor"], schools=body["schools"])
+        text = WireMessage(type="changes", timestamp=at, data=news).model_dump_json()
         try:
             status = self._deliver(row, f"hub-{number}", text, now)
         except (WebhookAddressRefused, OSError, httpx.HTTPError, ValueError) as error:
-            self._remember_failure(publisher_id, now, gone=False)
-            raise SendFailed(f"the webhook cannot be reached ({type(error).__name__})", permanent=False) from None
+            is_off = self._remember_failure(publisher_id, number, now, gone=False)
+            raise SendFailed(f"the webhook cannot be reached ({type(error).__name__})", permanent=is_off) from None
         if 200 <= status < 300:  # what HTTP calls success
-            self._remember_success(publisher_id)
+            self._remember_success(publisher_id, number, told)
             return
-        self._remember_failure(publisher_id, now, gone=status == httpx.codes.GONE)
-        raise SendFailed(f"the webhook answered {status}", permanent=status == httpx.codes.GONE)
+        is_off = self._remember_failure(publisher_id, number, now, gone=status == httpx.codes.GONE)
+        raise SendFailed(f"the webhook answered {status}", permanent=is_off)
 
     def _deliver(self, row: WebhookRow, message_id: str, text: str, now: datetime) -> int:
         check_address(row.url, allow_loopback=self.allow_loopback)
@@ -276,17 +305,26 @@ class WebhookPost:
         ):
             return answer.status_code  # its body is nothing to us, however long it is
 
-    def _remember_success(self, publisher_id: int) -> None:
+    def _remember_success(self, publisher_id: int, number: int, told: Position) -> None:
         with writing(self.engine) as db:
-            db.execute(update(WebhookRow).where(WebhookRow.publisher_id == publisher_id).values(failing_since=None))
+            db.execute(
+                update(WebhookRow)
+                .where(WebhookRow.publisher_id == publisher_id, WebhookRow.message_id == number)
+                .values(failing_since=None, told_transaction=told.transaction, told_id=told.id)
+            )
 
-    def _remember_failure(self, publisher_id: int, now: datetime, *, gone: bool) -> None:
-        """Switch the webhook off when it has failed for days, or says that it is gone, and tell the publisher."""
+    def _remember_failure(self, publisher_id: int, number: int, now: datetime, *, gone: bool) -> bool:
+        """Switch the webhook off when it has failed for days, or says that it is gone, and tell the publisher.
+
+        Is it over with this message?
+        """
         with writing(self.engine) as db:
             row = db.get(WebhookRow, publisher_id, with_for_update=True)
-            if row is None:
-                return
+            if row is None or row.message_id != number or row.disabled_at is not None:
+                return True
             row.failing_since = row.failing_since or now
-            if gone or row.failing_since <= now - GIVES_UP:
-                row.disabled_at = now
-                save_message(db, OutboxRow, MAIL_TOPIC, {"publisher": publisher_id}, now)
+            if not gone and row.failing_since > now - GIVES_UP:
+                return False
+            row.disabled_at = now
+            save_message(db, OutboxRow, MAIL_TOPIC, {"publisher": publisher_id}, now)
+            return True

@@ -2,7 +2,7 @@
 
 import re
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -21,9 +21,18 @@ from shared.language import say
 
 
 class WireModel(BaseModel):
-    """A body on the wire. Attributes are English, aliases are what travels."""
+    """A body on the wire. Aliases are what travels; our own code makes and reads it by its English attributes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, serialize_by_alias=True)
+
+    def __init__(self, /, **values: Any) -> None:
+        self.__pydantic_validator__.validate_python(values, self_instance=self, by_alias=True, by_name=True)
+
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # as pydantic marks its own: not for bodies
+
+
+# The line above tells the type checker how models are made here; a body that came in knows aliases alone.
+WireModel.model_config["populate_by_name"] = False
 
 
 # Line breaks and other control signs would let one value forge a line in a mail; bidi overrides hide what is written.
@@ -38,6 +47,12 @@ def _readable(text: str) -> str:
         raise ValueError(say("een regeleinde of een onzichtbaar teken mag hier niet"))
     if not text:
         raise ValueError(say("lege tekst; laat de waarde dan weg"))
+    return text
+
+
+def readable_as_sent(text: str) -> str:
+    """For a text that comes back byte for byte: looked at, and not changed."""
+    _readable(text)
     return text
 
 

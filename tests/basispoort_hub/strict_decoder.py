@@ -127,6 +127,17 @@ def ascending(decode_list: Decoder, key: Callable[[Any], Any] = lambda one: one)
     return decode
 
 
+def distinct(each: Decoder) -> Decoder:
+    """An array of people, in which no number occurs twice."""
+
+    def decode(value: Any) -> None:
+        many(each)(value)
+        if len({one["id"] for one in value}) < len(value):
+            raise Rejected("one id for two people")
+
+    return decode
+
+
 optional = maybe(text)
 METADATA = members(mutationTimestamp=timestamp, generationTimestamp=timestamp)
 GROUP = members(lasKey=optional, naam=optional, jaargroep=optional, omschrijving=optional)
@@ -152,13 +163,13 @@ STAFF_MEMBER = members(
     subgroepen=many(text),
 )
 GROUPS = members(groepen=many(GROUP), subgroepen=many(GROUP), metaResult=METADATA)
-STUDENTS = members(leerlingen=many(STUDENT), metaResult=METADATA)
-STAFF = members(medewerkers=many(STAFF_MEMBER), metaResult=METADATA)
+STUDENTS = members(leerlingen=distinct(STUDENT), metaResult=METADATA)
+STAFF = members(medewerkers=distinct(STAFF_MEMBER), metaResult=METADATA)
 OVERVIEW = members(
     groepen=many(GROUP),
     subgroepen=many(GROUP),
-    leerlingen=many(STUDENT),
-    medewerkers=many(STAFF_MEMBER),
+    leerlingen=distinct(STUDENT),
+    medewerkers=distinct(STAFF_MEMBER),
     actief=flag,
     gefuseerdNaar=maybe(number),
     metaResult=METADATA,

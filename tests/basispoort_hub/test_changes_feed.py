@@ -1,6 +1,7 @@
 """The change feed: applying it to what one had gives what one would read, and nothing of schools without consent."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +17,7 @@ from services.basispoort_hub.permissions import save_consent
 from services.basispoort_hub.tables import FeedRow, PublisherKeyRow, PublisherRow, SchoolRow
 from shared.clock import now
 from shared.database import open_engine, reading, writing
-from shared.roster import Roster
+from shared.roster import Group, Pupil, Roster
 from shared.service_auth import hash_key
 from tests.basispoort_hub.a_hub import PUBLISHER_KEY, Hub, open_hub, wait_for_feed
 from tests.factories import a_group, a_pupil, a_roster, a_staff_member, rosters
@@ -128,6 +129,17 @@ def test_an_unchanged_push_is_no_change(hub: Hub) -> None:
     assert reader.follow() != []
 
 
+def test_those_who_stayed_as_they_were_are_not_told(hub: Hub) -> None:
+    reader, before = Reader(hub), a_roster(pupils=20)
+    hub.put(before)
+    reader.start()
+    hub.put(_with(before, a_group("nieuw")))
+    assert [(each["onderwerp"], each["lasKey"]) for each in reader.follow()] == [("groep", "nieuw")]
+    moved = replace(before.staff["m1"], home_groups=frozenset({"g1", "nieuw"}))
+    hub.put(Roster.of([*before.groups.values(), a_group("nieuw"), *before.pupils.values(), moved]))
+    assert [(each["onderwerp"], each["lasKey"]) for each in reader.follow()] == [("medewerker", "m1")]
+
+
 def test_a_person_under_a_new_key_is_a_rekey_with_the_same_number(hub: Hub) -> None:
     before = Roster.of([a_group(), a_staff_member("m1", email="kim@school.example"), a_pupil(home_group="g5")])
     after = Roster.of([a_group(), a_staff_member("m2", email="kim@school.example"), a_pupil(home_group="g5")])
@@ -149,14 +161,19 @@ def test_comparing_people_goes_by_number_and_not_by_key() -> None:
     assert replaced == (frozenset({7, 8}), frozenset())
 
 
-def test_consent_is_a_change_and_without_it_there_are_none(hub: Hub) -> None:
+def _other_publisher(hub: Hub) -> int:
+    """One without consent."""
     with writing(hub.engine) as db:
         db.get_one(SchoolRow, hub.school_id, with_for_update=True)
         other = PublisherRow(code="other", name="Other", sentence="Activeer")
         db.add(other)
         db.flush()
         db.add(PublisherKeyRow(key_hash=hash_key(OTHER_KEY), publisher_id=other.id, created_at=now()))
-        number = other.id
+        return other.id
+
+
+def test_consent_is_a_change_and_without_it_there_are_none(hub: Hub) -> None:
+    number = _other_publisher(hub)
     reader, consented = Reader(hub, OTHER_KEY), Reader(hub)
     reader.start()
     consented.start()
@@ -173,6 +190,40 @@ def test_consent_is_a_change_and_without_it_there_are_none(hub: Hub) -> None:
     _consent(hub, number, given=False)
     assert [each["soort"] for each in reader.follow()] == ["forget-school"]
     assert reader.known == {}
+
+
+def test_who_and_what_was_gone_before_consent_is_never_told(hub: Hub) -> None:
+    number, stays = _other_publisher(hub), a_roster(pupils=20)
+    hub.put(stays)
+    reader, consented = Reader(hub, OTHER_KEY), Reader(hub)
+    reader.start()
+    consented.start()
+    hub.put(_with(stays, a_group("geheim"), a_pupil("p99", home_group="geheim")))
+    hub.put(stays)
+    _consent(hub, number, given=True)
+    assert [each["soort"] for each in reader.follow()] == ["read-school"]
+    told = [(each["soort"], each["onderwerp"], each["lasKey"]) for each in consented.follow()]
+    assert told == [("remove", "groep", "geheim"), ("remove", "leerling", None)]  # the twin: it was there to be told
+    hub.put(_with(stays, a_group("nieuw")))
+    assert [(each["soort"], each["lasKey"]) for each in reader.follow()] == [("put", "nieuw")]
+    assert reader.known == {hub.school_id: reader.read_school(hub.school_id)}
+
+
+def test_what_happened_between_two_consents_is_not_told_and_what_one_has_is_right_again(hub: Hub) -> None:
+    number = _other_publisher(hub)
+    _consent(hub, number, given=True)
+    reader = Reader(hub, OTHER_KEY)
+    reader.start()
+    _consent(hub, number, given=False)
+    hub.put(a_roster(pupils=4, groups=2))
+    hub.put(a_roster(pupils=5))
+    _consent(hub, number, given=True)
+    assert [each["soort"] for each in reader.follow()] == ["read-school"]
+    assert reader.known == {hub.school_id: reader.read_school(hub.school_id)}
+
+
+def _with(roster: Roster, *more: Group | Pupil) -> Roster:
+    return Roster.of([*roster.entries(), *more])
 
 
 def _consent(hub: Hub, publisher_id: int, *, given: bool) -> None:

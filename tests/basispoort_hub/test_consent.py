@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import time_machine
 from httpx2 import Response
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 
 from services.basispoort_hub import shared_data
-from services.basispoort_hub.tables import PermissionRequestRow
-from shared.database import reading
+from services.basispoort_hub.tables import PermissionRequestRow, SchoolRow
+from shared.database import reading, writing
 from shared.wire.schools import InstitutionDetails, InstitutionOverview
 from tests.basispoort_hub.hub import CODE, OPERATOR_KEY, Hub, answered, utc
 from tests.basispoort_hub.test_permissions import SENTENCE, add_publisher
@@ -110,6 +110,30 @@ def test_a_no_stays_a_no_and_is_not_asked_about_again_for_a_month(scene: Scene) 
     with time_machine.travel(utc(2026, 12, 3, 12), tick=False):
         assert scene.permission(ask=True) is False
         assert (scene.requests(), len(scene.hub.post_all())) == (2, 1)
+
+
+def test_a_school_that_closed_is_asked_nothing(scene: Scene) -> None:
+    asking = f"{scene.base}/uitgever/synchronizationpermission?request-permission=true"
+    carry_out(scene, "sluiten")
+    refused = scene.publisher.get(asking)
+    assert (refused.status_code, refused.json()["type"]) == (409, "/problems/school-ended")
+    assert (scene.permission(), scene.requests(), scene.hub.post_all()) == (False, 0, [])
+    carry_out(scene, "terugdraaien")
+    assert scene.permission(ask=True) is False
+    assert (scene.requests(), len(scene.hub.post_all())) == (1, 1)  # twin: open again it is asked
+
+
+def test_who_has_permission_of_a_school_that_closed_is_told_so(scene: Scene) -> None:
+    scene.switch_on()
+    carry_out(scene, "sluiten")
+    assert scene.permission(ask=True) is True
+
+
+def carry_out(scene: Scene, step: str) -> None:
+    """Close the school, or take that back."""
+    path, body = f"/api/v1/operator/scholen/{CODE}/zaak", {"soort": step, "reden": "besluit van het bestuur"}
+    told = answered(scene.hub.operator().post(path, json=body), 200)
+    answered(scene.hub.operator().post(path, json={**body, "vingerafdruk": told["vingerafdruk"]}), 200)
 
 
 def test_a_school_that_withdrew_is_left_alone_for_a_month(scene: Scene) -> None:
@@ -302,6 +326,44 @@ def test_an_institution_is_found_by_everything_the_search_takes(
         known = {name: value for name, value in ADDRESS.items() if name != "huisnummertoevoeging"}
         rest = {"id": scene.school_id, "naam": "De Regenboog", "actief": True, "brincode": CODE}
         assert answer == [{**known, **rest, "huisnummerToevoeging": "b"}]
+
+
+@pytest.mark.parametrize(
+    ("name", "query", "found"),
+    [
+        ("École Élysée", {"naam": "ÉCOLE ÉLY"}, True),
+        ("École Élysée", {"naam": "école"}, True),
+        ("École Élysée", {"naam": "ecole"}, True),
+        ("ÉCOLE", {"naam": "école"}, True),
+        ("De Häns", {"naam": "DE HÄNS"}, True),
+        ("Fryslân", {"naam": "fryslan"}, True),
+        ("St.-Jozefschool", {"naam": "st jozef"}, True),
+        ("St.-Jozefschool", {"naam": "st.-jozef"}, True),
+        ("Őrség", {"naam": "őRSÉG"}, True),
+        ("Οδός", {"naam": "ΟΔΌΣ"}, True),
+        ("De Häns", {"naam": "hans de"}, False),
+        ("Regenboog", {"naam": "-"}, False),
+        ("100%", {"naam": "%"}, False),
+    ],
+)
+def test_a_name_is_found_whatever_its_case_accents_and_punctuation(
+    scene: Scene, name: str, query: dict[str, str], found: bool
+) -> None:
+    number = scene.hub.add_school("99ZB00", name)
+    answer = answered(scene.publisher.get("/rest/v2/nawsearch", params=query), 200)
+    assert [each["id"] for each in answer if each["id"] == number] == ([number] if found else [])
+
+
+def test_every_school_of_a_town_is_found_however_many(scene: Scene) -> None:
+    at = utc(2026, 11, 22)
+    shared = {"created_at": at, "mutated_at": at, "town": "Rotterdam", "board_code": "88888"}
+    rows = [{"code": f"99X{chr(65 + n // 100)}{n % 100:02}", "name": f"Nr {n}", "ref": f"ref-{n}"} for n in range(150)]
+    with writing(scene.hub.engine) as db:
+        db.execute(insert(SchoolRow), [{**row, **shared} for row in rows])
+    for query in ({"plaatsnaam": "rotterdam"}, {"bestuurscode": "88888"}, {"naam": "nr"}, {"brincode": "99X"}):
+        answer = answered(scene.publisher.get("/rest/v2/nawsearch", params=query), 200)
+        numbers = [each["id"] for each in answer]
+        assert (len(numbers), numbers) == (150, sorted(numbers)), query
 
 
 def test_the_address_stands_in_the_details_too(scene: Scene) -> None:

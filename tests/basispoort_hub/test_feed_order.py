@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import select, true
+from sqlalchemy import select, text, true
 from sqlalchemy.orm import Session
 
 from services.basispoort_hub import changes_feed
 from services.basispoort_hub.feed import Changed, save_changes
-from services.basispoort_hub.tables import SchoolRow
+from services.basispoort_hub.permissions import save_consent
+from services.basispoort_hub.tables import PublisherRow, SchoolRow
 from shared.clock import now
 from shared.database import open_engine, writing
 from tests.basispoort_hub.a_hub import CODE, PUBLISHER_KEY, Hub, open_hub
@@ -35,7 +36,7 @@ def hub(migrated_url: Callable[[str], str]) -> Iterator[Hub]:
     opened.client.app.state.engine.dispose()  # type: ignore[attr-defined]
 
 
-def page(hub: Hub, cursor: str | None) -> tuple[set[str], str]:
+def page(hub: Hub, cursor: str | None) -> tuple[set[str | None], str]:
     """The keys of the groups that changed since the cursor, and the new cursor."""
     parameters = {} if cursor is None else {"cursor": cursor}
     headers = {"Authorization": f"Bearer {PUBLISHER_KEY}"}
@@ -70,6 +71,39 @@ def test_a_reader_in_between_loses_nothing(hub: Hub, overtaken: tuple[Session, s
         told |= more
         assert time.monotonic() < deadline, told
         time.sleep(0.05)
+
+
+def test_of_two_who_wait_for_the_same_school_only_what_came_after_consent_is_told(hub: Hub) -> None:
+    """The place in the feed is that of who began first; what counts for consent is who had the school first."""
+    consent(hub, given=False)
+    cursor = page(hub, None)[1]
+    with Session(hub.engine) as consenting, Session(hub.engine) as changing:
+        for each in (consenting, changing):  # both have a place in the feed from now on: the first before the second
+            each.execute(text("select pg_current_xact_id()"))
+        change(changing, CODE, "geheim")
+        changing.commit()
+        save(consenting, hub, given=True)
+        consenting.commit()
+    with writing(hub.engine) as db:
+        change(db, CODE, "open")
+    told, deadline = set[str | None](), time.monotonic() + PATIENCE_S
+    while "open" not in told:
+        more, cursor = page(hub, cursor)
+        told |= more
+        assert time.monotonic() < deadline, told
+        time.sleep(0.05)
+    assert told == {"open", None}  # None: that the school consents
+
+
+def consent(hub: Hub, *, given: bool) -> None:
+    with writing(hub.engine) as db:
+        save(db, hub, given=given)
+
+
+def save(db: Session, hub: Hub, *, given: bool) -> None:
+    publisher_id = db.scalars(select(PublisherRow.id)).one()
+    db.get_one(SchoolRow, hub.school_id, with_for_update=True)
+    save_consent(db, hub.school_id, publisher_id, None, given=given, now=now())
 
 
 def test_without_waiting_for_older_ones_it_would_lose_the_first(

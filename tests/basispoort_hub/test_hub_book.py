@@ -8,6 +8,7 @@ from jsonschema_rs import Draft202012Validator
 from sqlalchemy import Engine
 
 from services.basispoort_hub.api_book import CHAPTERS, LINKS
+from services.basispoort_hub.webhooks import WireMessage
 from shared.app_factory import problem_types
 from tests.basispoort_hub.test_schemathesis import operations
 from tests.test_house_rules import start
@@ -16,7 +17,8 @@ from tests.test_house_rules import start
 @pytest.fixture
 def book(make_engine: Callable[[str], Engine]) -> dict[str, Any]:
     app = start("basispoort_hub", make_engine("basispoort_hub"))
-    return {"operations": operations(app), "components": app.openapi()["components"]}
+    described = app.openapi()
+    return {"operations": operations(app), "components": described["components"], "webhooks": described["webhooks"]}
 
 
 def flaws(book: dict[str, Any]) -> list[str]:
@@ -68,6 +70,17 @@ def test_every_link_of_the_table_stands_in_the_description(book: dict[str, Any])
             if "links" in answer:
                 told[operation["operationId"]] = set(answer["links"])
     assert told == {name: set(targets) for name, targets in LINKS.items()}
+
+
+def test_what_the_hub_sends_to_webhooks_can_be_read_and_taken(book: dict[str, Any]) -> None:
+    assert list(book["webhooks"]) == ["changes"]
+    message = book["webhooks"]["changes"]["post"]
+    assert flaws({**book, "operations": {"changes": message}}) == []
+    example = message["requestBody"]["content"]["application/json"]["example"]
+    assert WireMessage.model_validate(example).model_dump(mode="json") == example
+    headers = {each["name"] for each in message["parameters"] if each["in"] == "header" and each["required"]}
+    assert headers == {"webhook-id", "webhook-timestamp", "webhook-signature"}
+    assert set(message["responses"]) == {"204", "410", "default"}  # what each answer leads to
 
 
 def test_every_refusal_that_is_told_is_a_kind_of_problem_with_that_status(book: dict[str, Any]) -> None:

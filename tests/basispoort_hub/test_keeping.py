@@ -8,12 +8,14 @@ import time_machine
 from sqlalchemy import func, select
 
 from services.basispoort_hub import keeping
+from services.basispoort_hub.answers import read_answer
 from services.basispoort_hub.rosters import hash_of_key
 from services.basispoort_hub.schedule import OnceADay
-from services.basispoort_hub.tables import AccountRow, AttemptRow, LinkRow, PersonRow, SessionRow
+from services.basispoort_hub.tables import AccountRow, AttemptRow, LinkRow, PersonRow, SchoolRow, SessionRow
 from shared.clock import now
 from shared.database import reading
-from shared.roster import Roster, StaffMember
+from shared.roster import Role, Roster, StaffMember
+from shared.wire.schools import InstitutionStaff
 from tests.basispoort_hub.hub import CODE, Hub, answered, utc
 from tests.factories import a_group, a_staff_member
 
@@ -75,6 +77,28 @@ def test_an_end_date_closes_the_account_on_the_day_after(hub: Hub, key: str, clo
     assert hub.account(ANNA).state == "closed"
     push(hub, key, a_staff_member("m1", email=ANNA, ends_on=date(2027, 2, 28)))
     hub.sign_in(ANNA)
+
+
+def test_a_coordinator_is_told_once_after_her_last_day_and_can_be_dismissed(
+    hub: Hub, key: str, clock: time_machine.Traveller
+) -> None:
+    anna = a_staff_member("m1", email=ANNA, ends_on=date(2027, 1, 31))
+    push(hub, key, anna)
+    account_id = hub.appoint(ANNA)
+    clock.move_to(utc(2027, 2, 1))
+    assert keeping.close_ended(hub.engine, now(), hub.links) == 1
+    push(hub, key, anna, a_staff_member("m2", email=None))
+    found = [(each.key, each.roles) for each in _staff(hub).staff if each.key in {"m1", None}]
+    assert found == [("m1", [Role.ICT_COORDINATOR, Role.TEACHER]), (None, [Role.ICT_COORDINATOR])]  # and the other one
+    answered(hub.operator().delete(f"/api/v1/operator/scholen/{CODE}/coordinatoren/{account_id}"), 204)
+    assert [each.roles for each in _staff(hub).staff if each.key == "m1"] == [[Role.TEACHER]]
+
+
+def _staff(hub: Hub) -> InstitutionStaff:
+    with reading(hub.engine) as db:
+        answer = read_answer(db, db.scalars(select(SchoolRow.id)).one(), "staf")
+    assert answer is not None
+    return InstitutionStaff.model_validate_json(answer.body)
 
 
 def test_after_30_days_a_leaver_is_a_number_and_a_hash(hub: Hub, key: str, clock: time_machine.Traveller) -> None:

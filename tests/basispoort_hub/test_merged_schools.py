@@ -108,6 +108,24 @@ def test_another_code_keeps_every_number_and_the_old_code_leads_on(hub: Hub) -> 
     assert hub.rest("/details").json()["brincode"] == CODE[:4]
 
 
+def _found(hub: Hub, code: str) -> list[tuple[int, str]]:
+    answer = hub.client.get("/rest/v2/nawsearch", params={"brincode": code}, headers=AS_PUBLISHER)
+    return [(each["id"], each["brincode"]) for each in answer.json()]
+
+
+def test_a_publisher_finds_a_school_by_its_former_code_too(hub: Hub) -> None:
+    number = hub.school_id
+    beside = hub.open_school(f"{CODE[:4]}02")
+    _do(hub, "hernummeren", f"{CODE[:4]}01")
+    now_called = (number, f"{CODE[:4]}01")
+    assert _found(hub, CODE) == [now_called]
+    assert _found(hub, CODE[:4]) == [now_called, (beside, f"{CODE[:4]}02")]  # once, and the other is there too
+    _do(hub, "hernummeren", NEW, code=f"{CODE[:4]}01")
+    for code in (CODE, f"{CODE[:4]}01", NEW, NEW[:4]):
+        assert _found(hub, code) == [(number, NEW)]
+    assert _found(hub, f"{CODE[:4]}03") == []
+
+
 def test_a_confirmation_of_something_else_does_nothing(hub: Hub) -> None:
     told = _ask(hub, "sluiten").json()
     hub.put(a_roster(pupils=5))

@@ -132,6 +132,37 @@ def test_without_consent_nothing_is_told_not_even_that_nothing_changed(hub: Hub)
     assert hub.client.get(day, headers=key).json() == [hub.school_id]
 
 
+def test_consent_comes_before_the_body(hub: Hub) -> None:
+    headers = {"Authorization": f"Bearer {PUBLISHER_KEY}"}
+    bad: list[dict[str, Any]] = [{"json": {"a": 1}}, {"json": [None]}, {"json": [{}] * 20_001}, {"content": b""}]
+
+    def statuses(school_id: int) -> set[int]:
+        paths = [f"/rest/v2/instellingen/{school_id}/{tail}" for tail in ("leerlingen", "leerlingen_eckid")]
+        return {hub.client.post(path, headers=headers, **body).status_code for path in paths for body in bad}
+
+    assert statuses(hub.school_id) == {422}  # twin: with consent the body is looked at
+    with writing(hub.engine) as db:
+        db.execute(update(PermissionRow).values(withdrawn_at=now(), withdrawn_on=local_date(now())))
+    assert statuses(hub.school_id) == {403}
+    assert statuses(999_999) == {404}
+
+
+def test_an_eck_id_that_nobody_can_have_finds_nobody(hub: Hub) -> None:
+    headers = {"Authorization": f"Bearer {PUBLISHER_KEY}"}
+    path = f"/rest/v2/instellingen/{hub.school_id}/leerlingen_eckid"
+    answer = hub.client.post(path, json=["e" * 257, "e" * 100_000, "", "eck-1"], headers=headers)
+    assert [each["eckid"] for each in answer.json()["leerlingen"]] == ["eck-1"]
+
+
+def test_the_list_of_institutions_may_be_asked_for_with_a_slash_behind_it(hub: Hub) -> None:
+    headers = {"Authorization": f"Bearer {PUBLISHER_KEY}"}
+    plain, slashed = (hub.client.get(f"/rest/v2/instellingen{end}", headers=headers) for end in ("", "/"))
+    assert (plain.status_code, plain.json()) == (200, [hub.school_id])
+    assert (slashed.status_code, slashed.content) == (200, plain.content)
+    assert hub.client.get("/rest/v2/instellingen/").status_code == 401
+    assert "/rest/v2/instellingen/" not in hub.client.get("/openapi.json").json()["paths"]
+
+
 def test_an_etag_answers_304_until_something_changes(hub: Hub) -> None:
     etag = hub.rest().headers["etag"]
     again = hub.rest(**{"If-None-Match": etag})

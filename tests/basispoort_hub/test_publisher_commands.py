@@ -13,6 +13,7 @@ from sqlalchemy import Engine, text
 
 from services import command_line
 from services.basispoort_hub.main import create_app
+from shared.service_auth import hash_key
 from shared.tls import server_context
 from tests.basispoort_hub.a_hub import OPERATOR_KEY, settings_for
 from tests.basispoort_hub.real_tls import LIST, serve
@@ -119,12 +120,43 @@ def test_rotation_keeps_two_and_refuses_a_third(schakel: Schakel) -> None:
     assert "letters" in said
 
 
+def test_a_key_that_leaked_is_ended_alone(schakel: Schakel, engine: Engine) -> None:
+    _, said = schakel("add", "letters", "--name", "Letters")
+    leaked = found(r"getoond: (\S+)", said)
+    _, said = schakel("rotate", "letters")
+    other, second = found(r"getoond: (\S+)", said), found(r"Vingerafdruk: (\S+)", said)
+    _, said = schakel("list")
+    shown = hash_key(leaked)[:12]
+    assert shown in said
+    assert leaked not in said
+    assert schakel("revoke", "letters", "--fingerprint", shown) == (0, "letters: 1 ingetrokken.\n")
+    with engine.connect() as connection:
+        live = connection.execute(text("SELECT key_hash FROM publisher_keys WHERE revoked_at IS NULL")).scalars().all()
+        assert live == [hash_key(other)]
+    status, said = schakel("revoke", "letters", "--fingerprint", shown)
+    assert (status, "geen geldig certificaat en geen geldige sleutel" in said) == (1, True)
+    _, said = schakel("list")
+    assert (shown in said, second[:12] in said) == (False, True)
+
+
+def test_a_key_that_stops_counting_by_rotation_is_named(schakel: Schakel) -> None:
+    _, said = schakel("add", "letters", "--name", "Letters")
+    oldest, first = found(r"getoond: (\S+)", said), found(r"Vingerafdruk: (\S+)", said)
+    _, said = schakel("rotate", "letters")
+    assert "telt niet meer" not in said
+    schakel("revoke", "letters", "--fingerprint", first[:12])
+    _, said = schakel("rotate", "letters")
+    assert f"De oudste sleutel ({hash_key(oldest)[:12]}, " in said
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
         (("add", "let/ters", "--name", "x"), "alleen letters, cijfers"),
-        (("rotate", "bestaat-niet"), "bestaan niet"),
-        (("revoke", "bestaat-niet", "--all"), "bestaan niet"),
+        (("add", "letters", "--name", ""), "leeg of te lang"),
+        (("add", "letters", "--name", "x", "--sentence", ""), "leeg of te lang"),
+        (("rotate", "bestaat-niet"), "geen uitgever met deze code"),
+        (("revoke", "bestaat-niet", "--all"), "geen uitgever met deze code"),
         (("revoke", "letters"), "of --all"),
     ],
 )

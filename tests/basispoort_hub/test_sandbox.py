@@ -1,14 +1,17 @@
 """The sandbox: a school with every nasty case, what can be made to happen to it, and nobody else who sees it."""
 
-from collections.abc import Callable, Iterator
-from datetime import date
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 from httpx2 import Response
-from sqlalchemy import Engine
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Engine, select, update
 from starlette.testclient import TestClient
 
+from services.basispoort_hub.holds import remind
 from services.basispoort_hub.main import create_app
 from services.basispoort_hub.publisher_operator import save_publisher, save_publisher_key
 from services.basispoort_hub.rules.intake import objections
@@ -20,14 +23,16 @@ from services.basispoort_hub.rules.sandbox_school import (
     happen,
     with_held,
 )
+from services.basispoort_hub.tables import OutboxRow, SchoolRow
 from shared.clock import now
-from shared.database import writing
+from shared.database import reading, writing
 from shared.roster import GroupKind, Kind, Role
-from tests.basispoort_hub.a_hub import settings_for
+from tests.basispoort_hub.a_hub import OPERATOR_KEY, settings_for
 from tests.basispoort_hub.strict_decoder import decode_answer
 
 DAY = date(2026, 8, 1)
 BASE = "/api/v1/sandbox"
+TO_A_ROSTER = [event for event in Event if event not in {Event.CONSENT, Event.NO_CONSENT, Event.MERGER}]
 
 
 class Sandbox:
@@ -90,9 +95,7 @@ def test_the_school_has_every_nasty_case_and_no_fault() -> None:
     assert a_whole_school(PUPILS, "zandbak1.example") == school
 
 
-@pytest.mark.parametrize(
-    "event", [event for event in Event if event not in {Event.CONSENT, Event.NO_CONSENT, Event.MERGER}]
-)
+@pytest.mark.parametrize("event", TO_A_ROSTER)
 @pytest.mark.parametrize("size", [40, 80, PUPILS])
 def test_whatever_happens_the_school_stays_one_that_can_come_in(event: Event, size: int) -> None:
     school = with_held(a_whole_school(size, "zandbak1.example"))
@@ -103,6 +106,55 @@ def test_whatever_happens_the_school_stays_one_that_can_come_in(event: Event, si
         assert set(leaving.get(Kind.PUPIL, {})) <= school.pupils.keys() - after.pupils.keys()
         school = after
     assert objections(a_small_school("zandbak1.example")) == []
+
+
+@given(st.sampled_from([8, 40, 80]), st.lists(st.sampled_from(TO_A_ROSTER), max_size=30))
+def test_thirty_events_in_any_order_leave_a_school_that_can_come_in(size: int, events: Sequence[Event]) -> None:
+    school = with_held(a_whole_school(size, "zandbak1.example"))
+    for event in events:
+        after, leaving = happen(event, school, DAY)
+        assert objections(after) == []
+        assert set(leaving.get(Kind.PUPIL, {})) <= school.pupils.keys() - after.pupils.keys()
+        swapped = [key for key in school.pupils if event is Event.SWAP and after.pupils[key] != school.pupils[key]]
+        known = [key for key, pupil in school.pupils.items() if pupil.eck_id is not None]
+        assert len(swapped) == (2 if event is Event.SWAP and len(known) > 1 else 0)
+        school = after
+
+
+@pytest.mark.parametrize(("event", "times"), [("jaarovergang", 8), ("golf", 25)])
+def test_keys_can_change_places_however_few_are_left(sandbox: Sandbox, event: str, times: int) -> None:
+    for _ in range(times):
+        sandbox.post(event)
+    before = sandbox.stand
+    assert sandbox.post("wissel") == before  # nobody is left who could
+    for other in ("vertrek", "golf", "jaarovergang", "adreswijziging", "nieuwe-leerling"):
+        sandbox.post(other)
+
+
+def test_nobody_in_a_sandbox_gets_mail(sandbox: Sandbox) -> None:
+    engine: Engine = sandbox.app.state.engine
+    for event in ("wissel", "golf", "adreswijziging", "toestemming-intrekken"):
+        sandbox.post(event)
+    path = f"/rest/v2/instellingen/{sandbox.stand['instelling']}/uitgever/synchronizationpermission"
+    assert sandbox.me.get(path, params={"request-permission": "true"}).status_code == 200
+    later = now() + timedelta(days=3)
+    assert remind(engine, later) == 0
+    assert topics(engine) == []
+    with writing(engine) as db:  # twin: as ordinary schools they would get it
+        db.execute(select(SchoolRow.id).with_for_update())
+        db.execute(update(SchoolRow).values(sandbox_of=None))
+    assert remind(engine, later) > 0
+    school = {"code": "99ZQ00", "naam": "Gewoon"}
+    coordinator = {"emailadres": "ict@school.example", "naam": "Ida Cate", "reden": "eerste"}
+    operator = TestClient(sandbox.app, headers={"Authorization": f"Bearer {OPERATOR_KEY}"})
+    assert operator.post("/api/v1/operator/scholen", json=school).status_code == 201
+    assert operator.post("/api/v1/operator/scholen/99ZQ00/coordinatoren", json=coordinator).status_code == 201
+    assert set(topics(engine)) == {"hold-reminder", "activation"}
+
+
+def topics(engine: Engine) -> list[str]:
+    with reading(engine) as db:
+        return list(db.scalars(select(OutboxRow.topic)))
 
 
 def test_a_reset_makes_the_sandbox_and_a_second_one_keeps_every_number(sandbox: Sandbox) -> None:
@@ -152,6 +204,9 @@ def test_a_merged_school_says_into_which(sandbox: Sandbox) -> None:
     for which in ("buren", "opgegaan"):
         details = sandbox.get("/details", which)
         assert (details["actief"], details["gefuseerdNaar"]) == (False, sandbox.stand["instelling"])
+    sandbox.post("alles-terug")
+    for answer in (sandbox.get("/details", "buren"), sandbox.get("", "buren")["instelling"]):
+        assert (answer["actief"], answer["gefuseerdNaar"]) == (True, None)
 
 
 def test_a_coordinator_outside_the_roster_is_there(sandbox: Sandbox) -> None:

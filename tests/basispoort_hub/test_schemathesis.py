@@ -63,8 +63,6 @@ UNSAYABLE = {
     "application-exists": "which ids there are",
     "application-refused": "which addresses the operator allowed, what an icon draws, that two ids are the same",
     "application-unknown": "which ids there are",
-    "too-many-licences": "a product of two lengths",
-    "too-many-schools": "how many different numbers a list has",
     "lika-code-taken": "whose code it is",
     "lika-code-in-use": "what stands under a code",
     "case-not-possible": "how the school stands",

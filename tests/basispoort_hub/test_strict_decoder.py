@@ -70,6 +70,8 @@ BAD: list[Bad] = [
       for value in ("2027-07-31T00:00:00Z", "31-07-2027", "2027-02-30", 1)],
     *[(("GET", SCHOOL), (kind, 0, "id"), value) for kind in ("leerlingen", "medewerkers")
       for value in _WRONG_IDS],
+    (("GET", SCHOOL), ("leerlingen",), [PUPIL, PUPIL]),
+    (("GET", SCHOOL), ("medewerkers",), [MEMBER, {**MEMBER, "lasKey": "m2"}]),
     *[(("GET", SCHOOL), ("leerlingen", 0, "persoonsgegevens"), value) for value in (None, ABSENT, [])],
     (("GET", SCHOOL), ("leerlingen", 0, "persoonsgegevens", "voornaam"), 3),
     (("GET", SCHOOL), ("leerlingen", 0, "jaargroep"), 3),

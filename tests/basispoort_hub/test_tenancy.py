@@ -125,6 +125,7 @@ SCOPES: dict[Scope, set[str]] = {
     },
     Scope.PUBLISHER: {
         "GET /rest/v2/instellingen",
+        "GET /rest/v2/instellingen/",
         "GET /rest/v2/instellingen/synchronizationpermission/toegekend/{day}",
         "GET /rest/v2/instellingen/synchronizationpermission/ingetrokken/{day}",
         "GET /rest/v2/nawsearch",

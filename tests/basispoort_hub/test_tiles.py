@@ -142,6 +142,11 @@ def test_an_address_stands_under_another_only_when_a_browser_stays_there(
         "https:///start",
         "https://u:p@app.example",
         "https://app.example.org\\@evil.example",
+        "https://app.example.org/a\\b",
+        "https://app.example.org|evil.example/",
+        "https://app^.example.org/",
+        "https://app.example.org/?a=<b>",
+        'https://app.example.org/?a="b"',
         "https://app.example.org/ x",
         "https://app.example.org/\tx",
         "https://app.example.org:99999/",
@@ -165,6 +170,14 @@ def svg(inside: str = "", attributes: str = "") -> str:
     return "image/svg+xml," + base64.b64encode(text.encode()).decode()
 
 
+DRAWN = '<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "http://www.w3.org/Graphics/SVG/1.1/DTD/svg11.dtd">'
+LAUGHS = "".join(f"<!ENTITY l{each} '{f'&l{each - 1};' * 10}'>" for each in range(1, 30))
+
+
+def drawn(text: str) -> str:
+    return "image/svg+xml," + base64.b64encode(text.encode()).decode()
+
+
 @pytest.mark.parametrize(
     "icon",
     [
@@ -176,6 +189,8 @@ def svg(inside: str = "", attributes: str = "") -> str:
         svg("<style>.a{fill:url(#verloop)}</style><use xlink:href='#a'/>"),
         svg(f"<image href='data:image/png;base64,{PNG}'/>"),
         svg("<title>alert: on the road</title>"),
+        drawn(f"<?xml version='1.0' standalone='no'?>{DRAWN}<svg><title>a &amp; b &#233;</title></svg>"),
+        drawn("<!DOCTYPE svg SYSTEM 'file:///etc/passwd'><svg/>"),
     ],
 )
 def test_a_picture_that_only_draws_is_kept(icon: str) -> None:
@@ -184,8 +199,34 @@ def test_a_picture_that_only_draws_is_kept(icon: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("begins", "kind"),
+    [
+        (b"\xff\xd8\xff\xe0", "image/jpeg"),
+        (b"GIF89a", "image/gif"),
+        (b"RIFF\x00\x00\x00\x00WEBPVP8 ", "image/webp"),
+    ],
+)
+def test_an_image_of_another_kind_comes_without_its_kind_and_is_known_by_its_bytes(begins: bytes, kind: str) -> None:
+    icon = base64.b64encode(begins + b"x" * 30).decode()
+    assert objection_to_icon(icon) is None
+    assert media_type(icon) == kind
+    assert [objection_to_icon(f"{named},{icon}") is None for named in (icons.PNG, icons.SVG, kind)] == [False] * 3
+
+
+@pytest.mark.parametrize(
     "icon",
     [
+        drawn(DRAWN.removesuffix(">") + "[]><svg/>"),
+        drawn("<!DOCTYPE svg [<!ATTLIST svg onload CDATA 'alert(1)'>]><svg/>"),
+        drawn("<!DOCTYPE svg [<!ENTITY a SYSTEM 'file:///etc/passwd'>]><svg>&a;</svg>"),
+        drawn("<!DOCTYPE svg [<!ENTITY % a SYSTEM 'https://elders.example/a'>%a;]><svg/>"),
+        drawn(f"<!DOCTYPE svg [<!ENTITY l0 'ha'>{LAUGHS}]><svg>&l29;</svg>"),
+        drawn(f"{DRAWN}<svg>&nbsp;</svg>"),
+        drawn(f"{DRAWN}<svg style='fill:url&lpar;https://elders.example/a)'/>"),
+        drawn(f"{DRAWN}<svg><script>alert(1)</script></svg>"),
+        drawn(f"{DRAWN}<svg onload='alert(1)'/>"),
+        drawn(f"{DRAWN}{DRAWN}<svg/>"),
+        base64.b64encode(b"BM and more").decode(),
         "",
         "image/svg+xml,",
         "image/gif,R0lGODlh",

@@ -1,5 +1,7 @@
 """The publishers' client: what it asks, when it asks again and when not, and the real hub through it."""
 
+import gzip
+import json
 import re
 import ssl
 from collections.abc import Callable, Iterator
@@ -11,10 +13,13 @@ import httpx
 import pytest
 from sqlalchemy import Engine
 
+from shared import publisher_lika
 from shared.problems import UpstreamProblem, UpstreamTimeout, UpstreamUnavailable
 from shared.publisher_client import Patience, PublisherClient, open_publisher_client
+from shared.publisher_lika import Lika
+from shared.roster import Roster
 from shared.service_client import RemoteProblem, ServiceClient
-from shared.wire.licences import BulkRequest, MethodDetails, ProductDetails
+from shared.wire.licences import BulkRequest, EckUser, MethodDetails, ProductDetails
 from tests.basispoort_hub.a_hub import OPERATOR_KEY, PUBLISHER_KEY, Hub, open_hub, wait_for_feed
 from tests.basispoort_hub.real_tls import serve, serve_hub
 from tests.factories import a_pupil, a_roster
@@ -100,6 +105,96 @@ def test_a_new_method_is_made_once_because_twice_would_be_refused() -> None:
     assert b'"iconUrl":null' in script.asked[0].content  # every key is sent
 
 
+@pytest.mark.parametrize("what", ["method", "product"])
+def test_what_is_gone_at_the_second_try_was_removed_by_the_first(what: str) -> None:
+    def remove(script: Script) -> None:
+        lika = script.client().lika("letters")
+        lika.remove_method("m") if what == "method" else lika.remove_product("m", "p")
+
+    script = Script(httpx.ReadError("the answer got lost"), problem(404, "not-found"))
+    remove(script)
+    assert [request.method for request in script.asked] == ["DELETE", "DELETE"]
+    with pytest.raises(RemoteProblem):  # the twin: it was never there
+        remove(Script(problem(404, "not-found")))
+
+
+def test_a_product_is_made_once_and_a_webhook_too_because_its_secret_is_told_once() -> None:
+    product = ProductDetails(id="p", name="P", url="https://app.example/", tags=[])
+    scripts = [Script(problem(503)), Script(problem(503))]
+    with pytest.raises(UpstreamProblem):
+        scripts[0].client().lika("letters").add_product("m", product)
+    with pytest.raises(UpstreamProblem):
+        scripts[1].client().save_webhook("https://app.example/haak")
+    assert [len(script.asked) for script in scripts] == [1, 1]
+
+
+class Sets:
+    """A hub that keeps one list of users, and remembers how much each request brought."""
+
+    def __init__(self) -> None:
+        self.users: set[int] = set()
+        self.asked: list[tuple[str, int]] = []
+        self.least = 0
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        what = request.url.path.rsplit("/", 1)[-1]
+        if request.method == "GET":
+            return httpx.Response(200, json={"gebruikers": sorted(self.users)})
+        content = request.content
+        named = json.loads(gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content)
+        sent = [each if isinstance(each, int) else int(each["eckId"]) for each in named["gebruikers"]]
+        sent += [int(each["eckId"]) for each in named.get("gebruikerEckIds", [])]
+        self.asked.append((what, len(sent)))
+        match what:
+            case "gebruiker" | "gebruiker_eckid":
+                self.users = set(sent)
+            case "addlist" | "grant":
+                self.users |= set(sent)
+            case _:
+                self.users -= set(sent)
+        self.least = min(self.least, len(self.users))
+        return httpx.Response(204)
+
+    def lika(self) -> Lika:
+        transport = httpx.MockTransport(self)
+        return PublisherClient(ServiceClient("hub", "http://hub.example", "k", transport)).lika("letters")
+
+
+def test_a_long_list_goes_in_parts_and_who_stays_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publisher_lika, "USERS_AT_ONCE", 3)
+    hub = Sets()
+    hub.lika().replace_users([3, 1, 2, 3], "m")
+    assert (hub.users, hub.asked) == ({1, 2, 3}, [("gebruiker", 3)])
+    hub.least = 3
+    hub.lika().replace_users([2, 3, 4, 5, 6, 7, 8], "m")
+    assert hub.users == {2, 3, 4, 5, 6, 7, 8}
+    assert hub.asked[1:] == [("addlist", 3), ("addlist", 3), ("addlist", 1), ("removelist", 1)]
+    assert hub.least == 3
+    hub.lika().remove_users(range(10), "m")
+    assert hub.users == set()
+
+
+def test_a_long_list_by_eck_id_goes_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publisher_lika, "PAIRS_AT_ONCE", 2)
+    hub, pairs = Sets(), [EckUser(school_id=1, eck_id=str(each)) for each in range(5)]
+    hub.users = {9}
+    hub.lika().replace_eck_users(pairs, "m")
+    assert (hub.users, hub.asked) == (set(range(5)), [("gebruiker_eckid", 2), ("addlist", 2), ("addlist", 1)])
+    hub.lika().remove_eck_users(pairs[1:], "m")
+    assert hub.users == {0}
+    hub.lika().replace_eck_users([], "m")
+    assert hub.users == set()
+
+
+def test_a_large_bulk_request_goes_in_parts_and_a_small_one_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publisher_lika, "LICENCES_AT_ONCE", 6)
+    hub, pairs = Sets(), [EckUser(school_id=1, eck_id=str(each)) for each in (7, 8)]
+    hub.lika().grant(BulkRequest(methods=["a", "b"], products=[], users=[1], eck_users=pairs))
+    assert (hub.users, hub.asked) == ({1, 7, 8}, [("grant", 3)])
+    hub.lika().revoke(BulkRequest(methods=["a", "b"], products=["c"], users=[1, 2, 3], eck_users=pairs[:1]))
+    assert (hub.users, hub.asked[1:]) == ({8}, [("revoke", 2), ("revoke", 1), ("revoke", 1)])
+
+
 def test_an_answer_that_makes_no_sense_is_an_error_and_unknown_names_are_none() -> None:
     bodies: list[Any] = [{"medewerkers": None, "metaResult": STAMPS}, {"metaResult": STAMPS}, [], "x"]
     for body in bodies:
@@ -169,7 +264,8 @@ def test_the_whole_institutions_service_is_read_through_it(served: tuple[Hub, Pu
     assert client.fetch_ref(school) == details.value.ref
     assert client.fetch_permission(school)
     assert client.fetch_granted_on(date(2020, 1, 1)) == client.fetch_withdrawn_on(date(2020, 1, 1)) == []
-    assert [found.id for found in client.search(naam="proef")] == [school]
+    assert [found.id for found in client.search(name="proef", brin_code="99ZA")] == [school]
+    assert client.search(name="proef", place="elders") == []
     client.hand_back_permission(school)
     with pytest.raises(RemoteProblem) as refused:
         client.fetch_overview(school, whole.etag)
@@ -187,6 +283,7 @@ def test_hosted_lika_and_the_feed_are_used_through_it(served: tuple[Hub, Publish
     ids = [pupil.id for pupil in whole.value.pupils]
     lika = client.lika("ctrllearning")
     lika.add_method(MethodDetails(id="m", name="M", tags=[]))
+    lika.add_product("m", ProductDetails(id="p", name="P", url="https://app.example/", tags=[]))
     lika.save_product("m", ProductDetails(id="p", name="P", url="https://app.example/x?y#z", tags=[]))
     assert [each.id for each in lika.fetch_methods()] == ["m"]
     assert [each.url for each in lika.fetch_products("m")] == ["https://app.example/x?y#z"]
@@ -208,6 +305,39 @@ def test_hosted_lika_and_the_feed_are_used_through_it(served: tuple[Hub, Publish
     wait_for_feed(hub.engine)
     [(changes, _)] = client.fetch_all_changes(cursor)
     assert [(change.act, change.key) for change in changes if change.subject == "leerling"] == [("put", "p5")]
+
+
+def test_users_are_kept_by_eck_id_through_it(served: tuple[Hub, PublisherClient]) -> None:
+    hub, client = served
+    before = a_roster(pupils=4, staff=1, groups=1)
+    new = [a_pupil(f"p{each}", home_group="g1", eck_id=f"eck-{each}") for each in (5, 6)]
+    assert hub.patch(before, Roster.of([*before.entries(), *new])).status_code == 200
+    pairs = [EckUser(school_id=hub.school_id, eck_id=f"eck-{each}") for each in (5, 6)]
+    lika = client.lika("ctrllearning")
+    lika.add_method(MethodDetails(id="m", name="M", tags=[]))
+    lika.replace_eck_users(pairs[:1], "m")
+    lika.add_eck_users([*pairs, EckUser(school_id=1, eck_id="onbekend")], "m")
+    assert lika.fetch_eck_users("m") == pairs
+    lika.remove_eck_users(pairs[:1], "m")
+    assert lika.fetch_eck_users("m") == pairs[1:]
+    lika.clear_eck_users("m")
+    assert lika.fetch_users("m") == []
+
+
+def test_the_webhook_is_kept_through_it(served: tuple[Hub, PublisherClient]) -> None:
+    _, client = served
+    with pytest.raises(RemoteProblem) as absent:
+        client.fetch_webhook()
+    assert absent.value.remote_status == 404
+    made = client.save_webhook("https://app.example/haak")
+    assert made.secret is not None
+    assert client.fetch_webhook() == made.model_copy(update={"secret": None})
+    assert client.save_webhook("https://app.example/haak").secret is None
+    assert client.save_webhook("https://app.example/haak", new_secret=True).secret not in {None, made.secret}
+    client.remove_webhook()
+    client.remove_webhook()  # twice is once
+    with pytest.raises(RemoteProblem):
+        client.fetch_webhook()
 
 
 def test_a_certificate_is_all_a_client_needs(make_engine: Callable[[str], Engine], tmp_path: Path) -> None:

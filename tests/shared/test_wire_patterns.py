@@ -1,5 +1,6 @@
 """What the API description says of a text is what the validator behind it takes: each pattern against its type."""
 
+import json
 import re
 import string
 from typing import Annotated, Any
@@ -7,10 +8,10 @@ from typing import Annotated, Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
-from shared.wire.base import Code, Domain, Email, Fingerprint, Key, LongText, Text, WholeId
-from shared.wire.licences import ApplicationId, EckId
+from shared.wire.base import Code, Domain, Email, Fingerprint, Key, LongText, Text, WholeId, WireModel
+from shared.wire.licences import ApplicationId, EckId, Name
 
 TYPES: dict[str, Any] = {
     "text": Text,
@@ -21,7 +22,38 @@ TYPES: dict[str, Any] = {
     "fingerprint": Fingerprint,
     "application": ApplicationId,
     "ECK iD": EckId,
+    "name as sent": Name,
 }
+
+
+class Inner(WireModel):
+    count: int = Field(alias="aantal")
+
+
+class Outer(WireModel):
+    school: str = Field(alias="school")
+    parts: list[Inner] = Field(alias="delen")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"school": "x", "parts": []},
+        {"school": "x", "delen": [{"count": 1}]},
+        {"school": "x", "delen": [], "parts": []},
+    ],
+)
+def test_a_body_has_the_names_of_the_wire_alone(body: dict[str, Any]) -> None:
+    """A client that passes here with our names would fail at the real interface."""
+    good = {"school": "x", "delen": [{"aantal": 1}]}
+    ours = Outer(school="x", parts=[Inner(count=1)])
+    assert TypeAdapter(Outer).validate_python(good) == Outer.model_validate_json(json.dumps(good)) == ours
+    with pytest.raises(ValidationError):
+        TypeAdapter(Outer).validate_python(body, from_attributes=True)  # as the framework reads a body
+    with pytest.raises(ValidationError):
+        Outer.model_validate_json(json.dumps(body))
+
+
 # Letters of every kind that matters here: plain, spaces, controls, signs that reorder, and some that NFC changes.
 SIGNS = st.sampled_from([*string.printable, *"é\u0301\u00a0\u2003\u2028\u202e\u2066\x00\x1c\x85#/.@-:ßẞ"])
 NEAR = st.one_of(
@@ -55,7 +87,7 @@ def test_what_fits_the_description_is_taken(name: str, text: str) -> None:
     assert not described(TYPES[name], text) or takes(TYPES[name], text)
 
 
-@pytest.mark.parametrize("name", ["text", "long text", "application", "ECK iD", "fingerprint", "key"])
+@pytest.mark.parametrize("name", ["text", "long text", "name as sent", "application", "ECK iD", "fingerprint", "key"])
 @given(text=NEAR)
 @example(text="een gewone tekst")
 @example(text="#1")

@@ -1,6 +1,7 @@
-"""Which pictures may an application have? SVG without anything that runs or loads, or PNG, not too large (pure).
+"""Which pictures may an application have? SVG without anything that runs or loads, or an image, not too large (pure).
 
-An icon is `<mime>,<base64>`, or the base64 alone; it is never changed, only looked at.
+An icon is `<mime>,<base64>` of an SVG or a PNG, or the base64 alone of those or of another kind of image, which its
+bytes tell; it is never changed, only looked at.
 """
 
 import base64
@@ -9,18 +10,24 @@ import re
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element, ParseError
 
-from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import fromstring
+from defusedxml.common import DefusedXmlException, DTDForbidden
+from defusedxml.ElementTree import DefusedXMLParser
 
 LARGEST = 100_000  # bytes of the picture itself
 LONGEST = 140_000  # characters of the text; base64 makes four of three, and the mime type comes before it
 SVG, PNG = "image/svg+xml", "image/png"
-_PNG_BEGINS = b"\x89PNG\r\n\x1a\n"
+_BEGINS = (
+    (PNG, re.compile(rb"\x89PNG\r\n\x1a\n")),
+    ("image/jpeg", re.compile(rb"\xff\xd8\xff")),
+    ("image/gif", re.compile(rb"GIF8[79]a")),
+    ("image/webp", re.compile(rb"RIFF.{4}WEBP", re.DOTALL)),
+)
 _ACTIVE = frozenset({
     "script", "foreignobject", "iframe", "object", "embed", "audio", "video", "handler", "listener", "discard",
     "animate", "set", "animatemotion", "animatetransform",
 })  # fmt: skip
 _OUTSIDE = re.compile(r"@import|expression\(|image-set\(|url\((?!['\"]?#)")
+_ENTITY = re.compile(rb"&(?!(?:amp|lt|gt|quot|apos|#[0-9]+|#x[0-9A-Fa-f]+);)")
 _EMBEDDED = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,")
 
 
@@ -35,23 +42,49 @@ def objection_to_icon(icon: str) -> str | None:
         return "de afbeelding is geen geldige base64"
     if len(picture) > LARGEST:
         return f"de afbeelding is groter dan {LARGEST // 1000} kB"
-    if picture.startswith(_PNG_BEGINS):
-        return None if mime != SVG else "de afbeelding is een PNG, geen SVG"
-    return "de afbeelding is geen PNG" if mime == PNG else _objection_to_svg(picture)
+    kind = _kind(picture)
+    if mime == PNG:
+        return None if kind == PNG else "de afbeelding is geen PNG"
+    if kind == SVG:
+        return _objection_to_svg(picture)
+    return None if not mime else "de afbeelding is geen SVG"
 
 
 def media_type(icon: str) -> str:
     """The mime type of an icon that has been accepted, also of one that does not say it."""
     mime, _, encoded = icon.rpartition(",")
-    return mime or (PNG if base64.b64decode(encoded[:16]).startswith(_PNG_BEGINS) else SVG)
+    return mime or _kind(base64.b64decode(encoded[:16]))
+
+
+def _kind(picture: bytes) -> str:
+    """What the first bytes say it is; an SVG when they say nothing, which is then read as one."""
+    return next((kind for kind, begins in _BEGINS if begins.match(picture)), SVG)
+
+
+class _SvgParser(DefusedXMLParser):
+    """Takes the DOCTYPE that drawing programs write and never fetches what it names; one that declares is refused."""
+
+    def __init__(self) -> None:
+        super().__init__(forbid_dtd=True)
+
+    def defused_start_doctype_decl(
+        self, name: str, sysid: str | None, pubid: str | None, has_internal_subset: int
+    ) -> None:
+        if has_internal_subset:
+            raise DTDForbidden(name, sysid, pubid)
 
 
 def _objection_to_svg(picture: bytes) -> str | None:
     if b"\x00" in picture or b"<?xml-" in picture:
         return "de SVG verwijst naar iets buiten zichzelf"
+    # under a DOCTYPE the parser passes over what it does not know in an attribute, where a browser may know it
+    if b"<!DOCTYPE" in picture and _ENTITY.search(picture):
+        return "de SVG verwijst naar iets buiten zichzelf"
     try:
         picture.decode("utf-8")
-        root = fromstring(picture, forbid_dtd=True)
+        parser = _SvgParser()
+        parser.feed(picture)
+        root = parser.close()
     except (ParseError, DefusedXmlException, ValueError, LookupError):
         return "de afbeelding is geen leesbare SVG"
     if _local(root.tag) != "svg":

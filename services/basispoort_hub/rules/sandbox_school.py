@@ -96,8 +96,7 @@ def happen(event: Event, school: Roster, today: date) -> tuple[Roster, Mapping[K
         case Event.DEPARTURE:
             return _without_last_pupil(school, today)
         case Event.SWAP:
-            first, second = list(school.pupils)[3:5]
-            return swap(school, first, second), {}
+            return _with_swap(school), {}
         case Event.NEW_ADDRESS:
             return _with_new_address(school), {}
         case Event.NEW_YEAR:
@@ -105,6 +104,12 @@ def happen(event: Event, school: Roster, today: date) -> tuple[Roster, Mapping[K
         case Event.WAVE:
             return _three_quarters(school), {}
     raise ValueError(f"{event} does not happen to a roster")
+
+
+def _with_swap(school: Roster) -> Roster:
+    """Two with an ECK iD, so that it is seen: the fourth and fifth, or the last two. With fewer nothing happens."""
+    known = [key for key, pupil in school.pupils.items() if pupil.eck_id is not None][:5]
+    return school if len(known) < 2 else swap(school, known[-2], known[-1])
 
 
 def swap(school: Roster, first: str, second: str) -> Roster:

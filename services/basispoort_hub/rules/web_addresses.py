@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-_UNSEEN = re.compile(r"[\x00-\x20\x7f-\xa0\\<>\"`{|}^\u2028\u2029]")
+_UNSEEN = re.compile(r"[\x00-\x20\x7f-\xa0<>\"\u2028\u2029]")
+_NOT_IN_HOST = re.compile(r"[`{|}^]")  # a browser refuses them there; behind the host clients write them as they are
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -26,6 +27,8 @@ def parse_web_address(text: str) -> WebAddress:
     """Raises ValueError, in Dutch and without the address in it, for what is no absolute http(s) address."""
     if _UNSEEN.search(text):
         raise ValueError("een adres bevat geen spaties of onzichtbare tekens")
+    if "\\" in re.split("[?#]", text, maxsplit=1)[0]:  # a browser takes it for a slash
+        raise ValueError("dit is geen volledig webadres")
     try:
         parts = urlsplit(text)
         port = parts.port
@@ -37,7 +40,7 @@ def parse_web_address(text: str) -> WebAddress:
         raise ValueError("een adres bevat geen gebruikersnaam of wachtwoord")
     bare = "?" not in text and "#" not in text
     host = parts.hostname.lower().rstrip(".")
-    if not host or port == 0:
+    if not host or port == 0 or _NOT_IN_HOST.search(host):
         raise ValueError("dit is geen volledig webadres")
     return WebAddress(parts.scheme, host, port or _PORTS[parts.scheme], parts.path, bare)
 
