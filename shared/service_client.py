@@ -33,6 +33,10 @@ class RemoteProblem(Problem):
         self.remote_body = body
         super().__init__(upstream=upstream, upstreamStatus=status, upstreamProblem=self.remote_slug)
 
+    def __str__(self) -> str:
+        """For whoever reads a traceback: what the other service answered; never what was asked."""
+        return f"{self.title}: {self.remote_status} {self.remote_slug}".strip()
+
 
 class ServiceClient:
     """One long-lived client for one other service; safe to share between threads."""

@@ -1,7 +1,7 @@
 """What the settings of every service have in common, and how a missing one is said in one sentence."""
 
 from datetime import timedelta
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -11,6 +11,7 @@ S = TypeVar("S", bound="ServiceSettings")
 Port = Annotated[int, Field(ge=1, le=65535)]
 Interval = Annotated[timedelta, Field(ge=timedelta(seconds=1))]
 WebAddress = Annotated[str, Field(pattern=r"^https?://[^/?#\s]+/?$")]
+OperatorKey = Annotated[SecretStr, Field(min_length=32)]
 Sender = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$|^[^<>]*<[^@\s<>]+@[^@\s<>]+>$")]
 
 
@@ -46,8 +47,19 @@ def load(kind: type[S]) -> S:
         return kind()
     except ValidationError as error:
         faults = [
-            f"{prefix}{'_'.join(str(step) for step in each['loc']).upper()} "
-            + ("is niet ingesteld" if each["type"] == "missing" else "heeft een waarde die niet kan")
+            f"{prefix}{'_'.join(str(step) for step in each['loc']).upper()} {_reason(each)}".strip()
+            if each["loc"]
+            else str(each["ctx"]["error"])
             for each in error.errors(include_input=False, include_url=False)
         ]
         raise SettingsMissing("; ".join(faults) + ". Alle instellingen staan in de README.") from None
+
+
+def _reason(error: Any) -> str:
+    """Why a setting cannot be, without its value: our own validators write that in Dutch and never repeat it."""
+    if error["type"] == "missing":
+        return "is niet ingesteld"
+    if error["type"] == "too_short":
+        return f"is te kort: minstens {error['ctx']['min_length']} tekens"
+    own = f": {error['ctx']['error']}" if error["type"] == "value_error" else ""
+    return f"heeft een waarde die niet kan{own}"

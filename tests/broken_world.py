@@ -152,7 +152,7 @@ def eduscope(database_url: Callable[[str], str]) -> Iterator[World]:
             "base_url": "http://testserver",
             "hub_url": "http://hub.example",
             "hub_key": "k",
-            "operator_key": "schakel_operator",
+            "operator_key": "schakel_operator_0123456789abcdef",
             "mail_from": "eduscope@eduscope.example",
         }
     )
@@ -181,7 +181,7 @@ def _add_eduscope(world: World, me: dict[str, str], password: str) -> None:
         groups = {key: str(row_id) for key, row_id in db.execute(select(GroupRow.key, GroupRow.id)).all()}
         pupil = str(db.scalars(select(PupilRow.id)).first())
         member = str(db.scalars(select(StaffRow.id)).first())
-    operator, school = bearer("schakel_operator"), {"code": rows.CODE}
+    operator, school = bearer("schakel_operator_0123456789abcdef"), {"code": rows.CODE}
     home, composite = int(groups["g5"]), int(groups["c1"])
     a_child = {**NAMES, "jaargroep": "5", "groep": home, "samengesteldeGroepen": [composite]}
     member_body = {
@@ -295,7 +295,7 @@ def _add_people_api(world: World, client: TestClient) -> None:
 
 def _add_eduscope_access(world: World, client: TestClient) -> None:
     """Boards, API keys, the comparison, announced domains, and their pages."""
-    me, operator, school = cookie_of(client), bearer("schakel_operator"), {"code": rows.CODE}
+    me, operator, school = cookie_of(client), bearer("schakel_operator_0123456789abcdef"), {"code": rows.CODE}
     base, pages = "/api/v1/scholen/{code}", "/scholen/{code}"
     own = f"/api/v1/scholen/{rows.CODE}"
     board = {"naam": "Stichting De Beuk", "scholen": [rows.CODE], "beheerders": [doors.USER]}

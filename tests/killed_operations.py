@@ -80,7 +80,7 @@ def eduscope_app() -> FastAPI:
         base_url=BASE_URL,
         hub_url="http://hub.example",
         hub_key=SecretStr("k"),
-        operator_key=SecretStr("schakel_operator"),
+        operator_key=SecretStr("schakel_operator_0123456789abcdef"),
         mail_from="eduscope@eduscope.example",
     )
     return _without_database(create_eduscope(settings))
@@ -95,7 +95,7 @@ def portal_app() -> FastAPI:
             "mail_from": "portaal@woordhelder.example",
             "hub_url": "http://hub.example",
             "hub_key": "hub-key",
-            "operator_key": "operator-key",
+            "operator_key": "schakel_operator_0123456789abcdef",
             "helpdesk_mail": "helpdesk@woordhelder.example",
         }
     )
@@ -271,7 +271,7 @@ def eduscope_night(world: World) -> None:
 
 def prepare_import(world: World) -> dict[str, Any]:
     client = world.client(eduscope_app(), "eduscope_api")
-    operator = {"Authorization": "Bearer schakel_operator"}
+    operator = {"Authorization": "Bearer schakel_operator_0123456789abcdef"}
     school = {"code": CODE, "naam": "De Regenboog"}
     assert client.post("/api/v1/operator/scholen", json=school, headers=operator).status_code == 201
     user = {"gebruiker": "beheer@regenboog.example", "wachtwoord": PASSWORD, "scholen": [CODE]}

@@ -12,7 +12,7 @@ from services.eduscope_api.tables import PupilRow, SchoolRow
 from shared.database import open_engine, reading, writing
 from tests.eduscope_api.rows import CODE, add_group, add_member, add_school
 
-SECRET = "schakel_geheim"
+SECRET = "schakel_geheim_van_minstens_32_tekens"
 
 
 @pytest.fixture

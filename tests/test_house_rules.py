@@ -164,7 +164,7 @@ def settings_for(service: str, url: str) -> Any:
         "database_url": url,
         "base_url": "http://testserver",
         "mail_from": "niet-antwoorden@schakel.example",
-        "operator_key": "schakel_operator",
+        "operator_key": "schakel_operator_0123456789abcdef",
         "hub_url": "http://127.0.0.1:9",
         "hub_key": "schakel_hub",
         "link_keys": "een-sleutel-van-minstens-32-tekens!",

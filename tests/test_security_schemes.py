@@ -126,7 +126,7 @@ def test_the_cookie_is_told_as_it_is_called_over_https(service: str, make_engine
         "database_url": url,
         "base_url": "https://schakel.example",
         "mail_from": "niet-antwoorden@schakel.example",
-        "operator_key": "schakel_operator",
+        "operator_key": "schakel_operator_0123456789abcdef",
         "hub_url": "http://127.0.0.1:9",
         "hub_key": "schakel_hub",
         "link_keys": "een-sleutel-van-minstens-32-tekens!",

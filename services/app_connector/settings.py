@@ -3,7 +3,7 @@
 from pydantic import SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from shared.settings import Port, ServiceSettings
+from shared.settings import OperatorKey, Port, ServiceSettings
 
 
 class Settings(ServiceSettings):
@@ -14,5 +14,5 @@ class Settings(ServiceSettings):
     port: Port = 8003
     hub_url: str  # where the hub answers
     hub_key: SecretStr  # the bearer key of the publisher at the hub
-    operator_key: SecretStr  # the bearer key of the operator's calls
+    operator_key: OperatorKey  # the bearer key of the operator's calls; 32 characters or more
     helpdesk_mail: str  # gets a copy of every link request, and stands on the pages

@@ -11,7 +11,7 @@ from pydantic_settings import SettingsConfigDict
 
 from services.basispoort_hub.links import LinkMaker
 from services.basispoort_hub.publisher_callers import ProxyCertificates
-from shared.settings import Port, ServiceSettings
+from shared.settings import OperatorKey, Port, ServiceSettings
 
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]*$")]
 
@@ -20,7 +20,7 @@ class Settings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="HUB_", frozen=True, extra="ignore")
 
     port: Port = 8002
-    operator_key: SecretStr  # the bearer key of the operator's calls
+    operator_key: OperatorKey  # the bearer key of the operator's calls; 32 characters or more
     link_keys: SecretStr  # one key for activation links, or two with a comma between: the first signs, both count
     activation_days: Annotated[int, Field(ge=1, le=90)] = 14  # how long an activation link can be used
     tls_cert: str = ""  # the server's certificate, with intermediates (PEM); empty: a proxy ends TLS, not the hub
@@ -36,17 +36,20 @@ class Settings(ServiceSettings):
     def _long_enough(cls, value: SecretStr) -> SecretStr:
         keys = value.get_secret_value().split(",")
         if len(keys) > 2 or any(len(key.strip()) < 32 for key in keys):
-            raise ValueError("one or two keys of 32 characters or more")
+            raise ValueError("één of twee sleutels van minstens 32 tekens, met een komma ertussen")
         return value
 
     @model_validator(mode="after")
     def _goes_together(self) -> Self:
         if bool(self.tls_cert) != bool(self.tls_key):
-            raise ValueError("a certificate and its key go together")
+            raise ValueError("HUB_TLS_CERT en HUB_TLS_KEY horen bij elkaar")
         if bool(self.certificate_header) != bool(self.certificate_proxies):
-            raise ValueError("a header for certificates and the proxies it is taken from go together")
-        for network in self._networks():
-            ip_network(network)
+            raise ValueError("HUB_CERTIFICATE_HEADER en HUB_CERTIFICATE_PROXIES horen bij elkaar")
+        try:
+            for network in self._networks():
+                ip_network(network)
+        except ValueError:
+            raise ValueError("HUB_CERTIFICATE_PROXIES heeft een adres of netwerk dat niet kan") from None
         return self
 
     def _networks(self) -> list[str]:

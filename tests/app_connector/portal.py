@@ -14,7 +14,7 @@ from shared.clock import now
 from shared.database import writing
 from tests.app_connector.hub_simulator import CODE, NAME, SCHOOL, HubSimulator
 
-OPERATOR = {"Authorization": "Bearer operator-key"}
+OPERATOR = {"Authorization": "Bearer schakel_operator_0123456789abcdef"}
 PASSWORD = "een lang wachtwoord voor de proef"
 
 
@@ -86,7 +86,7 @@ def a_portal(make_engine: Callable[[str], Engine], *, connected: bool = True) ->
             "mail_from": "portaal@woordhelder.example",
             "hub_url": "http://hub.example",
             "hub_key": "hub-key",
-            "operator_key": "operator-key",
+            "operator_key": "schakel_operator_0123456789abcdef",
             "helpdesk_mail": "helpdesk@woordhelder.example",
         }
     )

@@ -36,7 +36,7 @@ from shared.wire.rosters import WireDelta, WireRoster
 CODE = "99ZA00"
 ADMINISTRATION_KEY = "schakel_administration"
 PUBLISHER_KEY = "schakel_publisher"
-OPERATOR_KEY = "schakel_operator"
+OPERATOR_KEY = "schakel_operator_0123456789abcdef"
 SECONDS_FOR_OTHERS = 60
 NO_LEAVERS: Mapping[Kind, Mapping[str, date]] = {}
 

@@ -41,13 +41,37 @@ def test_missing_settings_are_named_in_one_sentence(monkeypatch: pytest.MonkeyPa
     with pytest.raises(SettingsMissing) as missing:
         load(Settings)
     assert "HUB_OPERATOR_KEY is niet ingesteld" in str(missing.value)
-    assert "HUB_LINK_KEYS heeft een waarde die niet kan" in str(missing.value)
+    assert "HUB_LINK_KEYS heeft een waarde die niet kan: één of twee sleutels van" in str(missing.value)
+    assert "geheim" not in str(missing.value)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"HUB_OPERATOR_KEY": "geheim"}, "HUB_OPERATOR_KEY is te kort: minstens 32 tekens"),
+        ({"HUB_TLS_CERT": "x.pem"}, "HUB_TLS_CERT en HUB_TLS_KEY horen bij elkaar"),
+        ({"HUB_CERTIFICATE_HEADER": "x"}, "HUB_CERTIFICATE_HEADER en HUB_CERTIFICATE_PROXIES horen bij elkaar"),
+        ({"HUB_CERTIFICATE_HEADER": "x", "HUB_CERTIFICATE_PROXIES": "geheim"}, "een adres of netwerk dat niet kan"),
+    ],
+)
+def test_a_wrong_setting_says_what_it_must_be(
+    wrong: dict[str, str], sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = {"DATABASE_URL": "sqlite://", "BASE_URL": "http://hub.example", "MAIL_FROM": "a@hub.example"}
+    for name, value in {**right, "OPERATOR_KEY": "o" * 32, "LINK_KEYS": "k" * 32}.items():
+        monkeypatch.setenv(f"HUB_{name}", value)
+    assert load(Settings).port == 8002
+    for name, value in wrong.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsMissing) as missing:
+        load(Settings)
+    assert sentence in str(missing.value)
     assert "geheim" not in str(missing.value)
 
 
 def test_two_link_keys_make_a_ring(hub: Hub) -> None:
     values = {"database_url": "sqlite://", "base_url": "http://hub.example/", "mail_from": "a@hub.example"}
-    secrets = {"operator_key": SecretStr("x"), "link_keys": SecretStr(f"{'n' * 32}, {'o' * 32}")}
+    secrets = {"operator_key": SecretStr("x" * 32), "link_keys": SecretStr(f"{'n' * 32}, {'o' * 32}")}
     links = Settings(**values, **secrets).link_maker()  # type: ignore[arg-type]
     assert list(links.keys) == [b"n" * 32, b"o" * 32]
     assert links.base_url == "http://hub.example"

@@ -20,7 +20,7 @@ OURS = (CODE, *TOLD.values())
 DOMAIN = "deregenboog.example"
 ADMINISTRATOR, COORDINATOR = "a.bos@deregenboog.example", f"ict@{DOMAIN}"
 PASSWORD = "regenboog-paard-batterij"
-OPERATOR_KEY = "schakel_browser_operator"
+OPERATOR_KEY = "schakel_browser_operator_0123456789"
 HELPDESK = "helpdesk@woordhelder.example"
 
 

@@ -89,7 +89,7 @@ def chain(migrated_url: Callable[[str], str]) -> Iterator[Chain]:
             "base_url": "http://testserver",
             "hub_url": "http://hub.example",
             "hub_key": key,
-            "operator_key": "schakel_operator",
+            "operator_key": "schakel_operator_0123456789abcdef",
             "mail_from": "eduscope@eduscope.example",
         }
     )

@@ -13,7 +13,7 @@ from shared.passwords import hash_password
 from tests.eduscope_api.fake_hub import FakeHub
 from tests.eduscope_api.rows import CODE, OTHER_CODE
 
-OPERATOR_KEY = "schakel_operator"
+OPERATOR_KEY = "schakel_operator_0123456789abcdef"
 PASSWORD = "correct paard batterij nietje"
 
 

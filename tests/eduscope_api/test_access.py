@@ -33,7 +33,7 @@ from tests.eduscope_api import rows
 from tests.eduscope_api.doors import engine_of, sign_in
 from tests.test_house_rules import calls_of
 
-OPERATOR = bearer("schakel_operator")
+OPERATOR = bearer("schakel_operator_0123456789abcdef")
 ABSENT = "99XX99"
 NOBODY = str(2**62)
 SAME_NUMBER = {"X-Request-Id": "tenancy-matrix"}  # so that answers can be compared byte by byte

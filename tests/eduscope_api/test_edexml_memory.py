@@ -29,7 +29,7 @@ SIZE = 50 * 1024 * 1024 - 4096
 BORDER = b"grens"
 app = create_app(Settings(
     database_url=url, base_url="http://testserver", hub_url="http://hub.example", hub_key=SecretStr("k"),
-    operator_key=SecretStr("o"), mail_from="eduscope@eduscope.example",
+    operator_key=SecretStr("o" * 32), mail_from="eduscope@eduscope.example",
 ))
 
 def parts():

@@ -49,6 +49,7 @@ def test_a_refusal_is_an_answer_with_its_reason(client: ServiceClient) -> None:
     with pytest.raises(RemoteProblem) as refused:
         client.send("GET", "/x")
     assert (refused.value.remote_status, refused.value.remote_slug) == (409, "roster-diverged")
+    assert str(refused.value) == "Another service refused the request: 409 roster-diverged"
     assert refused.value.remote_body["actual"] == "r1:0"
     assert "actual" not in refused.value.body("id"), "what another service says is not passed on"
 
