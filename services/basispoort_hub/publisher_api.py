@@ -33,14 +33,11 @@ AskedEckIds = Annotated[
 ]
 
 
-read_publisher_id = calling_publisher
-
-
 @router.get("/instellingen/", include_in_schema=False)  # most versions of the real client ask for it like this
 @router.get("/instellingen", openapi_extra=PROVEN)
 def show_institutions(request: Request, db: ReadDb) -> list[int]:
     """The institutions that gave the caller permission, by id."""
-    publisher_id = read_publisher_id(request, db)
+    publisher_id = calling_publisher(request, db)
     granted = select(PermissionRow.school_id).where(
         PermissionRow.publisher_id == publisher_id, PermissionRow.withdrawn_at.is_(None)
     )
@@ -60,7 +57,7 @@ def show_withdrawn(day: Day, request: Request, db: ReadDb) -> list[int]:
 
 
 def _on_day(db: Session, request: Request, condition: object) -> list[int]:
-    publisher_id = read_publisher_id(request, db)
+    publisher_id = calling_publisher(request, db)
     query = select(PermissionRow.school_id).where(PermissionRow.publisher_id == publisher_id, condition)  # type: ignore[arg-type]  # an SQL condition
     return sorted(set(db.scalars(query)))
 

@@ -51,16 +51,11 @@ def is_ordinary(number: str) -> bool:
     return number.isascii() and number.isdigit() and len(number) <= SAFE_DIGITS and number[0] != "0"
 
 
-router = APIRouter(prefix="/rest/v2", tags=["uitgevers"], route_class=StoredAnswer)
+router = APIRouter(prefix="/rest/v2", tags=["uitgevers"], route_class=StoredAnswer, responses=CONDITIONAL)
 
 
 @router.head("/instellingen/{institution_id}", include_in_schema=False)
-@router.get(
-    "/instellingen/{institution_id}",
-    response_model=InstitutionOverview,
-    responses=CONDITIONAL,
-    openapi_extra=PROVEN,
-)
+@router.get("/instellingen/{institution_id}", response_model=InstitutionOverview, openapi_extra=PROVEN)
 async def show_institution(
     institution_id: InstitutionId, request: Request, if_none_match: IfNoneMatch = None
 ) -> Response:
@@ -69,48 +64,28 @@ async def show_institution(
 
 
 @router.head("/instellingen/{institution_id}/details", include_in_schema=False)
-@router.get(
-    "/instellingen/{institution_id}/details",
-    response_model=InstitutionDetails,
-    responses=CONDITIONAL,
-    openapi_extra=PROVEN,
-)
+@router.get("/instellingen/{institution_id}/details", response_model=InstitutionDetails, openapi_extra=PROVEN)
 async def show_details(institution_id: InstitutionId, request: Request, if_none_match: IfNoneMatch = None) -> Response:
     """Name, BRIN and branch; what the hub does not know is null."""
     return await _serve(request, institution_id, "details", if_none_match)
 
 
 @router.head("/instellingen/{institution_id}/groepen", include_in_schema=False)
-@router.get(
-    "/instellingen/{institution_id}/groepen",
-    response_model=InstitutionGroups,
-    responses=CONDITIONAL,
-    openapi_extra=PROVEN,
-)
+@router.get("/instellingen/{institution_id}/groepen", response_model=InstitutionGroups, openapi_extra=PROVEN)
 async def show_groups(institution_id: InstitutionId, request: Request, if_none_match: IfNoneMatch = None) -> Response:
     """Home groups and composite groups."""
     return await _serve(request, institution_id, "groepen", if_none_match)
 
 
 @router.head("/instellingen/{institution_id}/leerlingen", include_in_schema=False)
-@router.get(
-    "/instellingen/{institution_id}/leerlingen",
-    response_model=InstitutionPupils,
-    responses=CONDITIONAL,
-    openapi_extra=PROVEN,
-)
+@router.get("/instellingen/{institution_id}/leerlingen", response_model=InstitutionPupils, openapi_extra=PROVEN)
 async def show_pupils(institution_id: InstitutionId, request: Request, if_none_match: IfNoneMatch = None) -> Response:
     """Every pupil, with the group and the year."""
     return await _serve(request, institution_id, "leerlingen", if_none_match)
 
 
 @router.head("/instellingen/{institution_id}/staf", include_in_schema=False)
-@router.get(
-    "/instellingen/{institution_id}/staf",
-    response_model=InstitutionStaff,
-    responses=CONDITIONAL,
-    openapi_extra=PROVEN,
-)
+@router.get("/instellingen/{institution_id}/staf", response_model=InstitutionStaff, openapi_extra=PROVEN)
 async def show_staff(institution_id: InstitutionId, request: Request, if_none_match: IfNoneMatch = None) -> Response:
     """Every member of staff, the coordinators outside the roster too."""
     return await _serve(request, institution_id, "staf", if_none_match)
